@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -199,3 +200,14 @@ def _build(parsed: _SchemaFile) -> Schema:
         facets.append(Facet(facet.id, facet.name, facet.choice, facet.description, labels))
     constraints = tuple(Constraint(c.when, tuple(c.excludes), tuple(c.requires)) for c in parsed.constraints)
     return Schema(parsed.name, parsed.description, tuple(facets), constraints, tuple(parsed.rules))
+
+
+def schema_to_yaml(schema: Schema) -> str:
+    """A file that reads back as the same schema (its comments are gone)."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items() if key != "facet" and item not in ("", [], ())}
+        return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+    return yaml.safe_dump(plain(asdict(schema)), allow_unicode=True, sort_keys=False, width=120)

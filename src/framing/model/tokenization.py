@@ -1,0 +1,76 @@
+"""Texts into windows of token ids, and windows into batches that waste little on padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Token ids of the windows of some texts; `owner[w]` is the text of window w. A long text has several."""
+
+    ids: list[NDArray[np.int64]]
+    owner: NDArray[np.int64]
+
+    def of(self, texts: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Windows of these texts, and for each its text's place in `texts`."""
+        place = {int(text): number for number, text in enumerate(texts)}
+        chosen = np.array([w for w, text in enumerate(self.owner) if int(text) in place], np.int64)
+        return chosen, np.array([place[int(self.owner[w])] for w in chosen], np.int64)
+
+
+class Tokenization:
+    """The tokenizer of a checkpoint; texts longer than `max_tokens` become windows that overlap by an eighth."""
+
+    def __init__(self, checkpoint: Path, prefix: str, max_tokens: int) -> None:
+        from transformers import AutoTokenizer
+
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint)
+        self.prefix, self.max_tokens = prefix, max_tokens
+
+    @property
+    def pad_id(self) -> int:
+        return int(self.tokenizer.pad_token_id or 0)
+
+    def windows(self, texts: Sequence[str]) -> Windows:
+        encoded = self.tokenizer(
+            [self.prefix + text for text in texts],
+            truncation=True,
+            max_length=self.max_tokens,
+            stride=self.max_tokens // 8,
+            return_overflowing_tokens=True,
+            return_attention_mask=False,
+        )
+        ids = [np.asarray(window, np.int64) for window in encoded["input_ids"]]
+        return Windows(ids, np.asarray(encoded["overflow_to_sample_mapping"], np.int64))
+
+
+def batches_by_length(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:
+    """Indices in batches of like length whose padded size (rows x longest) stays within `batch_tokens`, long ones first."""
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        rows = max(1, batch_tokens // max(1, int(lengths[order[start]])))
+        batches.append(order[start : start + rows])
+        start += rows
+    return batches
+
+
+def shuffled_batches(
+    lengths: NDArray[np.int64], batch_tokens: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """The same in random order and with other neighbours each time: sorted only within chunks of about 16 batches."""
+    order = rng.permutation(len(lengths))
+    rows = max(1, 16 * batch_tokens // max(1, int(lengths.mean())))
+    batches = []
+    for start in range(0, len(order), rows):
+        chunk = order[start : start + rows]
+        batches += [chunk[batch] for batch in batches_by_length(lengths[chunk], batch_tokens)]
+    for number in rng.permutation(len(batches)):
+        yield batches[number]

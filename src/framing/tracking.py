@@ -1,0 +1,224 @@
+"""Where runs are recorded. The only room, with `serving`, that knows MLflow."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from framing.config import RunConfig, TrackingConfig
+from framing.errors import FramingError, MissingChampion
+
+CHAMPION = "champion"
+CONFIG_FILE = "config.yaml"
+TAGGER = "tagger"
+"""The name under which a run's tagger is logged: `runs:/ID/tagger`."""
+
+
+class Tracker(Protocol):
+    """What a run tells about itself. `folder` is its own place on this disk, for checkpoints."""
+
+    run_id: str
+    folder: Path
+
+    def log_params(self, values: Mapping[str, Any]) -> None: ...
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None: ...
+
+    def log_files(self, folder: Path, name: str = "") -> None: ...
+
+    def log_dataset(self, name: str, fingerprint: str, rows: list[dict[str, str]], context: str) -> None: ...
+
+
+class NullTracker:
+    """Records nothing; the run keeps its files in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run_id, self.folder = "untracked", folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def log_params(self, values: Mapping[str, Any]) -> None: ...
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None: ...
+
+    def log_files(self, folder: Path, name: str = "") -> None: ...
+
+    def log_dataset(self, name: str, fingerprint: str, rows: list[dict[str, str]], context: str) -> None: ...
+
+
+class MlflowTracker:
+    def __init__(self, run_id: str, folder: Path) -> None:
+        self.run_id, self.folder = run_id, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def log_params(self, values: Mapping[str, Any]) -> None:
+        import mlflow
+
+        flat = list(_flatten(values))
+        for start in range(0, len(flat), 100):  # the store takes a hundred at a time
+            mlflow.log_params(dict(flat[start : start + 100]), run_id=self.run_id)
+
+    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
+        import mlflow
+
+        mlflow.log_metrics(dict(values), step=step, run_id=self.run_id)
+
+    def log_files(self, folder: Path, name: str = "") -> None:
+        import mlflow
+
+        mlflow.log_artifacts(str(folder), artifact_path=name or None, run_id=self.run_id)
+
+    def log_dataset(self, name: str, fingerprint: str, rows: list[dict[str, str]], context: str) -> None:
+        import mlflow
+        import pandas
+
+        source = f"{name}-{context}"
+        dataset = mlflow.data.from_pandas(pandas.DataFrame(rows), source=source, name=source, digest=fingerprint)
+        mlflow.log_input(dataset, context=context)
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+# ---- the store -------------------------------------------------------------------------------------------------
+
+
+def store_uri(config: TrackingConfig) -> str:
+    """The configured store, $MLFLOW_TRACKING_URI, or the sqlite file in the tracking folder."""
+    own = config.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    return own or f"sqlite:///{(config.folder / 'mlflow.db').absolute()}"
+
+
+def connect(config: TrackingConfig) -> Any:
+    """MLflow, quiet, at the configured store."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    import mlflow
+
+    for name in ("mlflow", "mlflow.system_metrics", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    config.folder.mkdir(parents=True, exist_ok=True)
+    mlflow.set_tracking_uri(store_uri(config))
+    return mlflow
+
+
+def _experiment(mlflow: Any, config: TrackingConfig) -> str:
+    found = mlflow.get_experiment_by_name(config.experiment)
+    if found is not None:
+        return str(found.experiment_id)
+    local = store_uri(config).startswith("sqlite")
+    root = (config.folder / "artifacts").absolute().as_uri() if local else None
+    tags = {"mlflow.experimentKind": "custom_model_development"}  # the classic pages, not those for prompts
+    return str(mlflow.create_experiment(config.experiment, artifact_location=root, tags=tags))
+
+
+@contextmanager
+def open_run(
+    config: RunConfig, name: str, tags: Mapping[str, str], parent: str | None = None, resume: str | None = None
+) -> Iterator[Tracker]:
+    """A run of the store, new or gone on with; it ends as finished, failed, or killed (Ctrl-C), as the block does."""
+    if not config.tracking.enabled:
+        yield NullTracker(config.tracking.folder / name)
+        return
+    mlflow = connect(config.tracking)
+    experiment = _experiment(mlflow, config.tracking)
+    run = mlflow.start_run(
+        run_id=resume,
+        experiment_id=None if resume else experiment,
+        run_name=None if resume else name,
+        nested=parent is not None,
+        parent_run_id=parent,
+        tags=None if resume else dict(tags),
+        log_system_metrics=parent is None,
+    )
+    run_id = run.info.run_id
+    try:
+        yield MlflowTracker(run_id, config.tracking.folder / "checkpoints" / run_id)
+    except KeyboardInterrupt:
+        mlflow.end_run("KILLED")
+        raise
+    except BaseException:
+        mlflow.end_run("FAILED")
+        raise
+    mlflow.end_run("FINISHED")
+
+
+def find_run(config: TrackingConfig, reference: str) -> str:
+    """The id of the run that an id, the start of one, or a name means; the latest of several of one name."""
+    mlflow = connect(config)
+    found = mlflow.search_runs(search_all_experiments=True, output_format="list", order_by=["start_time DESC"])
+    for run in found:
+        if run.info.run_name == reference or (len(reference) >= 6 and run.info.run_id.startswith(reference)):
+            return str(run.info.run_id)
+    names = ", ".join(run.info.run_name for run in found[:5]) or "none"
+    raise FramingError(f"run {reference!r}", "there is no such run in the store", f"the latest are: {names}")
+
+
+def run_config_text(config: TrackingConfig, run_id: str) -> str:
+    """The configuration that a run was started with, as YAML."""
+    mlflow = connect(config)
+    try:
+        return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{CONFIG_FILE}"))
+    except Exception:  # MLflow raises what its store raises
+        finding = "the run has no configuration: it ended before it began to learn"
+        raise FramingError(f"run {run_id}", finding, "start a new run") from None
+
+
+# ---- models ----------------------------------------------------------------------------------------------------
+
+
+def register(config: TrackingConfig, model_uri: str, tags: Mapping[str, str]) -> int:
+    """A new version of the registered model; its number."""
+    mlflow = connect(config)
+    version = mlflow.register_model(model_uri, config.model_name, tags=dict(tags))
+    return int(version.version)
+
+
+def champion_tags(config: TrackingConfig) -> Mapping[str, str] | None:
+    """Tags of the version that is champion; None if there is none."""
+    mlflow = connect(config)
+    try:
+        found = mlflow.MlflowClient().get_model_version_by_alias(config.model_name, CHAMPION)
+    except mlflow.exceptions.MlflowException:
+        return None
+    return {**found.tags, "version": str(found.version)}
+
+
+def promote(config: TrackingConfig, version: int) -> None:
+    connect(config).MlflowClient().set_registered_model_alias(config.model_name, CHAMPION, str(version))
+
+
+def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
+    """The local folder of a tagger and a name for it: from a folder, `runs:/ID`, or `models:/name@alias`.
+
+    Raises FramingError if there is none.
+    """
+    if Path(reference).is_dir():
+        return Path(reference), Path(reference).name
+    if not reference.startswith(("runs:/", "models:/")):
+        cure = "give a tagger's folder, runs:/ID, models:/NAME/VERSION or models:/NAME@champion"
+        raise FramingError(f"--model {reference}", "no such folder", cure)
+    if store_uri(config).startswith("sqlite") and not (config.folder / "mlflow.db").is_file():
+        raise MissingChampion(f"--model {reference}", f"no run is recorded in {config.folder}", "run `make train` first")
+    mlflow = connect(config)
+    uri = f"{reference}/{TAGGER}" if reference.startswith("runs:/") and reference.count("/") == 1 else reference
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(uri))
+    except Exception as error:  # MLflow raises what its store raises
+        first = str(error).strip().splitlines()[0][:160]
+        cure = "train one with `make train`, or name another with --model"
+        raise MissingChampion(f"--model {reference}", f"no such model ({first})", cure) from None
+    found = next((file.parent for file in folder.rglob("tagger.json")), None)
+    if found is None:
+        raise FramingError(f"--model {reference}", "this model holds no tagger", "name one that framing trained")
+    return found, reference
