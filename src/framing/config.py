@@ -108,8 +108,8 @@ def _fault(item: Mapping[str, Any]) -> FramingError:
     # pydantic puts the union's tag (bundled, hub, tfidf) into the path: a key that nobody wrote
     key = ".".join(str(part) for part in item["loc"] if part not in ("bundled", "hub", "tfidf"))
     if item["type"] == "extra_forbidden":
-        known = {name for model in (RunConfig, DataConfig, TrainingConfig, TrackingConfig) for name in model.model_fields}
-        known |= {name for model in (BundledConfig, HubConfig, TfidfConfig) for name in model.model_fields}
+        models = (RunConfig, DataConfig, TrainingConfig, TrackingConfig, BundledConfig, HubConfig, TfidfConfig)
+        known = {name for model in models for name in model.model_fields}
         return FramingError(f"config {key}", "unknown key", did_you_mean(str(item["loc"][-1]), sorted(known)))
     if item["type"] == "missing":
         return FramingError(f"config {key}", "is not set", f"add {key}=VALUE")

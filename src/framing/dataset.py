@@ -17,7 +17,7 @@ from framing.schema import Schema
 
 @dataclass(frozen=True, slots=True)
 class LabelMatrix:
-    """values [paragraphs x labels] in 0..1 and mask of that shape: soft labels and unannotated facets are no special case."""
+    """values [paragraphs x labels] in 0..1 and their mask: soft labels and undecided facets are no special case."""
 
     values: NDArray[np.float32]
     mask: NDArray[np.bool_]

@@ -1,4 +1,4 @@
-"""One run on one page: read, split, learn, calibrate, score, save, register. Cross-validation calls it for each fold."""
+"""One run on one page: read, split, learn, calibrate, score, save, register. Cross-validation is many of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -70,7 +70,8 @@ def run(config: RunConfig, reporter: Reporter, resume: str | None = None) -> Res
     )
     if config.folds:
         return _cross_validate(config, schema, dataset, reporter)
-    split = read_split(config.data.splits, dataset) if config.data.splits else single_split(dataset, config.training.seed)
+    frozen = config.data.splits
+    split = read_split(frozen, dataset) if frozen else single_split(dataset, config.training.seed)
     with tracking.open_run(config, run_name(config), _tags(config, schema, dataset), resume=resume) as tracker:
         return _run_split(config, schema, dataset, split, tracker, reporter)
 
@@ -100,7 +101,7 @@ def _tags(config: RunConfig, schema: Schema, dataset: Dataset) -> dict[str, str]
         "schema_fingerprint": schema.fingerprint,
         "data_fingerprint": dataset.fingerprint,
         "code": _code_version(),
-        "versions": ", ".join(f"{name} {version(name)}" for name in ("framing", "torch", "transformers", "scikit-learn")),
+        "versions": ", ".join(f"{name} {version(name)}" for name in ("framing", "torch", "transformers")),
         "machine": f"{platform.machine()} {platform.system()}, Python {platform.python_version()}",
     }
 
@@ -155,7 +156,7 @@ def _log_inputs(
     inputs.mkdir(parents=True, exist_ok=True)
     (inputs / tracking.CONFIG_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     (inputs / "schema.yaml").write_text(config.data.schema_file.read_text(encoding="utf-8"), encoding="utf-8")
-    (inputs / "split.json").write_text(json.dumps({"train": split.train, "dev": split.dev, "test": split.test}, indent=1))
+    (inputs / "split.json").write_text(json.dumps(asdict(split), indent=1))
     tracker.log_files(inputs)
     # `resume` is how a run is gone on with, not what it is: a parameter must not change within a run.
     tracker.log_params({key: values[key] for key in ("folds", "data", "model", "training")})
@@ -206,9 +207,6 @@ def _fine_tune(
     from framing.model.weights import load_state, round_weights, save_state
     from framing.training import Training
 
-    import torch
-
-    torch.manual_seed(config.training.seed)
     read = _trunk(classifier, [*train.texts, *dev.texts], config, reporter)
     training = Training(classifier, train, dev, config.training, read)
     state = tracker.folder / "state.safetensors"
@@ -298,7 +296,7 @@ def _draw(judged: Judged, scores: list[Score], folder: Path, title: str) -> None
 def _register(
     config: RunConfig, schema: Schema, dev: Dataset, scores: list[Score], folder: Path, tracker: Tracker
 ) -> tuple[int | None, bool]:
-    """Log the tagger, register it, and make it champion if there is none or it beats the present one on the same dev set.
+    """Log and register the tagger; make it champion if there is none or it beats the present one on the same dev set.
 
     It is compared on dev, not on test: a test set that chooses is a test set no more.
     """
@@ -328,9 +326,10 @@ def _cross_validate(config: RunConfig, schema: Schema, dataset: Dataset, reporte
         for number, split in enumerate(splits, 1):
             reporter.say(f"fold {number} of {len(splits)}")
             quiet = config.tracking.model_copy(update={"register_model": False})
-            fold = config.model_copy(update={"name": f"{name}-fold{number}", "tracking": quiet, "folds": 0})
+            fold_name = f"{name}-fold{number}"
+            fold = config.model_copy(update={"name": fold_name, "tracking": quiet, "folds": 0})
             tags = {**_tags(config, schema, dataset), "fold": str(number)}
-            with tracking.open_run(fold, fold.name, tags, parent=parent.run_id) as tracker:
+            with tracking.open_run(fold, fold_name, tags, parent=parent.run_id) as tracker:
                 result = _run_split(fold, schema, dataset, split, tracker, reporter)
             gold |= result.gold
             predicted |= result.predicted

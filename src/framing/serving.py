@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 EXAMPLE = ("The foreign minister offered to host both delegations in Geneva.", "Kommentar hinterlassen")
 
 
-class TaggerModel(PythonModel):  # type: ignore[misc]
-    """Input: a column `text`, one paragraph a row. Output: columns `labels` and `probabilities`, as `framing predict`."""
+class TaggerModel(PythonModel):
+    """In: a column `text`, one paragraph a row. Out: columns `labels` and `probabilities`, as of `framing predict`."""
 
     def load_context(self, context: Any) -> None:
         from framing.inference.tagger import Tagger

@@ -76,7 +76,9 @@ class MlflowTracker:
         import pandas
 
         source = f"{name}-{context}"
-        dataset = mlflow.data.from_pandas(pandas.DataFrame(rows), source=source, name=source, digest=fingerprint)
+        from mlflow.data.pandas_dataset import from_pandas
+
+        dataset = from_pandas(pandas.DataFrame(rows), source=source, name=source, digest=fingerprint)
         mlflow.log_input(dataset, context=context)
 
 
@@ -209,7 +211,9 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
         cure = "give a tagger's folder, runs:/ID, models:/NAME/VERSION or models:/NAME@champion"
         raise FramingError(f"--model {reference}", "no such folder", cure)
     if store_uri(config).startswith("sqlite") and not (config.folder / "mlflow.db").is_file():
-        raise MissingChampion(f"--model {reference}", f"no run is recorded in {config.folder}", "run `make train` first")
+        raise MissingChampion(
+            f"--model {reference}", f"no run is recorded in {config.folder}", "run `make train` first"
+        )
     mlflow = connect(config)
     uri = f"{reference}/{TAGGER}" if reference.startswith("runs:/") and reference.count("/") == 1 else reference
     try:

@@ -44,7 +44,7 @@ def macro_average_precision(logits: NDArray[np.float32], targets: LabelMatrix) -
 
 
 def facet_loss(logits: Tensor, values: Tensor, mask: Tensor, schema: Schema, positive_weight: Tensor) -> Tensor:
-    """Mean over texts of the sum over labels: cross-entropy of a facet of choice `one`, binary cross-entropy of the others.
+    """Mean over texts of the sum over labels: cross-entropy where one is chosen, else binary cross-entropy.
 
     All are [texts x labels]; undecided facets count nothing; soft labels are targets like others.
     """
@@ -159,7 +159,7 @@ class Training:
         return float(loss.detach())
 
     def _score(self) -> tuple[float, bool]:
-        """The dev score of the averaged weights (of the last ones without averaging), kept if they are the best so far."""
+        """The dev score of the averaged weights (the last ones without averaging), kept if it is the best so far."""
         last = {name: value.detach().clone() for name, value in self.parameters.items()}
         candidate = self.average if self.config.average else last
         self.classifier.load_trained(candidate)

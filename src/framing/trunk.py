@@ -23,8 +23,8 @@ _SHARD_WINDOWS = 1024
 class TrunkCache:
     """Window of token ids -> its trunk states, for one backbone, one number of frozen layers, one precision.
 
-    A shard is a memory-mapped array of half floats [tokens x hidden] and an index of where each window lies in it. Shards
-    are written beside and renamed and never change, so that several processes may fill one cache.
+    A shard is a memory-mapped array of half floats [tokens x hidden] and an index of where each window lies in it.
+    Shards are written beside and renamed and never change, so that several processes may fill one cache.
     """
 
     def __init__(self, classifier: Classifier, folder: Path | None = None) -> None:

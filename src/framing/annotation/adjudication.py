@@ -35,7 +35,8 @@ def target(annotations: Iterable[Annotation], schema: Schema) -> tuple[NDArray[n
         columns = schema.columns(facet.id)
         if voters:
             mask[columns] = True
-            values[columns] = [sum(label.id in a.labels[facet.id] for a in voters) / len(voters) for label in facet.labels]
+            votes = [[label.id in a.labels[facet.id] for label in facet.labels] for a in voters]
+            values[columns] = np.mean(votes, axis=0)
     return values, mask
 
 

@@ -16,8 +16,10 @@ from framing.schema import Schema
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """`alpha` is None where it is undefined: nobody overlapped, or everybody always said the same. `label` is "" for a
-    facet; a facet's alpha of choice `many` is over all its yes/no decisions. `units` are paragraphs coded twice or more.
+    """`alpha` is None where it is undefined: nobody overlapped, or everybody always said the same.
+
+    `label` is "" for a facet; a facet's alpha of choice `many` is over all its yes/no decisions. `units` are the
+    paragraphs that were coded twice or more.
     """
 
     facet: str

@@ -70,7 +70,7 @@ def _parse(record: Mapping[str, Any], place: str, schema: Schema) -> Annotation:
             raise FramingError(place, f"unknown key {key!r}", did_you_mean(key, KEYS))
     for key in KEYS[:4]:
         if not record.get(key):
-            raise FramingError(place, f"the record has no {key!r}", f"a record has {', '.join(KEYS[:4])} and maybe note")
+            raise FramingError(place, f"the record has no {key!r}", f"it needs {', '.join(KEYS[:4])}")
     if not isinstance(record["labels"], dict):
         raise FramingError(place, "'labels' is no object", 'write {"facet": ["label", ...], ...}')
     for facet, chosen in record["labels"].items():

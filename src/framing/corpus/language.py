@@ -16,8 +16,8 @@ def _letters(text: str) -> int:
 def detect_languages(texts: Sequence[str], hint: str = "") -> list[str]:
     """ISO 639-1 codes, one for each text; `hint` is the document's declared language, if known.
 
-    A text of fewer than 40 letters says too little (a credit line, "Open door"): it takes the language in which most of
-    the document's longer paragraphs are written, and without those `hint`, and without a hint that of all texts together.
+    A text of fewer than 40 letters says too little (a credit line, "Open door"): it takes the language in which most
+    of the document's longer paragraphs are written; without those `hint`; without a hint that of all texts together.
     """
     sure = [_classify(text) if _letters(text) >= _MIN_LETTERS else "" for text in texts]
     weights: dict[str, int] = {}

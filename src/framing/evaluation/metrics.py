@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Gold and predicted decisions, row by row. Columns are `(facet, label)`; `probabilities` is NaN where none is given.
+    """Gold and predicted decisions, row by row. Columns are `(facet, label)`; a probability that is not given is NaN.
 
     `clusters` are the documents: rows of one article are not independent, so the bootstrap draws articles.
     """
@@ -48,7 +48,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number. `label` "" is a whole facet, `language` "" all languages; `low` and `high` bound the 95 % interval."""
+    """One number. `label` "" is a whole facet, `language` "" all of them; `low` and `high` bound the 95 % interval."""
 
     facet: str
     label: str
@@ -192,7 +192,7 @@ def _facet_scores(judged: Judged, facet: str, language: str, rows: Bools, seed: 
 
 
 def _label_scores(judged: Judged, facet: str, seed: int) -> list[Score]:
-    rows = judged.mask[:, judged.of(facet)].any(axis=1)
+    rows: Bools = np.asarray(judged.mask[:, judged.of(facet)].any(axis=1))
     hits, gold, chosen = _counts(judged, facet, rows)
     weights = bootstrap_weights([judged.clusters[row] for row in np.flatnonzero(rows)], seed)
     samples = f1(weights @ hits, weights @ gold, weights @ chosen)
@@ -207,7 +207,8 @@ def _label_scores(judged: Judged, facet: str, seed: int) -> list[Score]:
         found.append(Score(facet, label, "", "recall", float(right / support) if support else 0.0, support))
         known = judged.probabilities[rows, column]
         if support and not np.isnan(known).any():
-            found.append(Score(facet, label, "", "average_precision", _average_precision(known, gold[:, place]), support))
+            precision = _average_precision(known, gold[:, place])
+            found.append(Score(facet, label, "", "average_precision", precision, support))
     return found
 
 

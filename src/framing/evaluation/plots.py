@@ -64,7 +64,10 @@ def language_heatmap(judged: Judged, facet: str, path: Path) -> None:
         support[:, n] = gold.sum(axis=0)
         sums = [part.sum(axis=0).astype(np.float64) for part in (gold & chosen, gold, chosen)]
         values[:, n] = np.where(support[:, n] > 0, f1(*sums), np.nan)
-    cells = [[f"{v:.2f}\n({s:.0f})" if s else "" for v, s in zip(*pair, strict=True)] for pair in zip(values, support)]
+    cells = [
+        [f"{value:.2f}\n({count:.0f})" if count else "" for value, count in zip(*pair, strict=True)]
+        for pair in zip(values, support, strict=True)
+    ]
     labels = [judged.columns[column][1] for column in columns]
     _heatmap(values, labels, languages, cells, f"F1 by language: {facet} (gold positives)", path)
 
@@ -112,3 +115,26 @@ def training_curves(steps: Sequence[tuple[int, float]], epochs: Sequence[tuple[i
     right.spines["top"].set_visible(False)
     axes.set_title("Training", fontsize=10, loc="left")
     _save(figure, path)
+
+
+def corpus_pictures(found: dict[str, Any], folder: Path) -> list[Path]:
+    """Of `annotation.statistics`: labels by language, labels that occur together, lengths. The files written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    refs = [f"{row['facet']}.{row['label']}" for row in found["labels"] if row["label"]]
+    languages = list(found["languages"])
+    by_language = [found["label_by_language"].get(language, {}) for language in languages]
+    counts = np.array([[known.get(ref, 0) for known in by_language] for ref in refs], float)
+    share = counts / np.maximum([found["languages"][language] for language in languages], 1)
+    cells = [[f"{count:.0f}" if count else "" for count in row] for row in counts]
+    paths = [folder / name for name in ("labels_by_language.png", "labels_together.png", "lengths.png")]
+    _heatmap(share, refs, languages, cells, "Paragraphs with each label (colour: share of the language)", paths[0])
+    together = np.array([[found["together"].get(f"{a} {b}", 0) for b in refs] for a in refs], float)
+    rate = together / np.maximum(np.diag(together), 1)[:, None]
+    cells = [[f"{100 * value:.0f}" if value >= 0.005 else "" for value in row] for row in rate]
+    _heatmap(rate, refs, refs, cells, "Of the paragraphs with the row's label, per cent with the column's", paths[1])
+    figure, axes = _figure(7, 3.2)
+    axes.hist(np.minimum(found["words"], 200), bins=40, color=_COLOURS[0])
+    axes.set_xlabel("words in a paragraph (200 and more in the last bar)", fontsize=8)
+    axes.set_ylabel("paragraphs", fontsize=8)
+    _save(figure, paths[2])
+    return paths

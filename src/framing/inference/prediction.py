@@ -46,7 +46,4 @@ def whole_file(path: Path) -> Iterator[IO[str]]:
 
 def write_predictions(predictions: Iterable[Prediction], schema: Schema, file: IO[str]) -> int:
     """Write one record a line; how many there were."""
-    count = 0
-    for count, found in enumerate(predictions, 1):
-        file.write(prediction_to_json(found, schema) + "\n")
-    return count
+    return sum(file.write(prediction_to_json(found, schema) + "\n") > 0 for found in predictions)

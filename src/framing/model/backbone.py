@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,20 +70,19 @@ class Backbone(nn.Module):
         from transformers import AutoConfig, AutoModel
         from transformers.utils import logging
 
-        logging.disable_progress_bar()
+        logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         config = AutoConfig.from_pretrained(checkpoint.folder)
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if hasattr(config, name):
                 setattr(config, name, dropout)
-        encoder = AutoModel.from_pretrained(
-            checkpoint.folder, config=config, dtype=torch.float32, use_safetensors=True
-        )
+        encoder = AutoModel.from_pretrained(checkpoint.folder, config=config, dtype=torch.float32, use_safetensors=True)
         self.hidden_size: int = encoder.config.hidden_size
-        layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+        layers: Any = getattr(getattr(encoder, "encoder", None), "layer", None)
         self.divisible = layers is not None and hasattr(encoder, "embeddings")
         if self.divisible:
             if freeze_layers > len(layers):
-                raise FramingError("config model.freeze_layers", f"{freeze_layers} of {len(layers)} layers", "choose less")
+                raise FramingError("config model.freeze_layers", f"only {len(layers)} layers", "choose less")
             self.embeddings = encoder.embeddings
             self.frozen = nn.ModuleList(layers[:freeze_layers])
             self.learning = nn.ModuleList(layers[freeze_layers:])

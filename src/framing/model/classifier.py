@@ -67,7 +67,7 @@ class Classifier(nn.Module):
         return ids.to(self.device), mask.to(self.device)
 
     def pooled(self, windows: Windows, texts: int, read: TrunkStates, batch_tokens: int) -> NDArray[np.float32]:
-        """Mean of the last layer's states over each text's tokens, [texts x hidden]; `read` gives the trunk's states."""
+        """Mean of the last layer over each text's tokens, [texts x hidden]; `read` gives the trunk's states."""
         sums = np.zeros((texts, self.backbone.hidden_size), np.float32)
         counts = np.zeros(texts, np.float32)
         lengths = np.array([len(window) for window in windows.ids], np.int64)
@@ -80,7 +80,7 @@ class Classifier(nn.Module):
                 summed = (states.float() * mask[:, :, None]).sum(1)
                 np.add.at(sums, windows.owner[batch], summed.cpu().numpy())
                 np.add.at(counts, windows.owner[batch], lengths[batch])
-        return sums / np.maximum(counts, 1)[:, None]
+        return np.asarray(sums / np.maximum(counts, 1)[:, None], np.float32)
 
     def trunk_states(self, windows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
         """The trunk's states of these windows, computed: [windows x longest x hidden], and their mask."""
@@ -107,10 +107,10 @@ class Classifier(nn.Module):
     def start_from_schema(self) -> None:
         """Heads whose rows are the embeddings of what the schema says of each label.
 
-        Label tuning (Mueller, Perez-Torro and Franco-Salvador 2022) and label-description training (Gao, Ghosh and Gimpel
-        2023) show that a classifier may start from label texts. A label's vector is the mean of the unit vectors of its
-        name with definition and of its examples; what all labels of a facet share is taken away, since it tells none of
-        them from another, and the text's vector enters with the mean of all label texts taken away for the same reason.
+        Label tuning (Mueller, Perez-Torro and Franco-Salvador 2022) and label-description training (Gao, Ghosh and
+        Gimpel 2023) show that a classifier may start from label texts. A label's vector is the mean of the unit vectors
+        of its name with definition and of its examples; what all labels of a facet share is taken away, since it tells
+        none of them from another, and the text's vector enters with that mean taken away for the same reason.
         """
         described = [label_texts(label) for label in self.schema.labels]
         flat = self.embed([text for texts in described for text in texts])

@@ -52,7 +52,7 @@ class Tokenization:
 
 
 def batches_by_length(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:
-    """Indices in batches of like length whose padded size (rows x longest) stays within `batch_tokens`, long ones first."""
+    """Indices in batches of like length, long ones first, each of at most `batch_tokens` when padded."""
     order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(order):

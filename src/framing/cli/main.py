@@ -1,0 +1,64 @@
+"""The command `framing`: its parts in one place, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import typer
+
+from framing import __version__
+from framing.cli import data, evaluate, predict, schema, train
+from framing.cli.terminal import errors
+from framing.errors import FramingError
+
+app = typer.Typer(
+    name="framing",
+    help="Train stance and framing classifiers for news from a codebook and annotations, and tag paragraphs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Start with `framing train`, then `framing predict FILE`. Every command explains itself with --help.",
+)
+app.command("train", context_settings={"ignore_unknown_options": True})(train.train)
+app.command("predict")(predict.predict)
+app.command("evaluate")(evaluate.evaluate)
+app.command("promote")(train.promote)
+app.add_typer(data.app, name="data")
+app.add_typer(schema.app, name="schema")
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"framing {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _framing(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and end."
+    ),
+) -> None:
+    pass
+
+
+def run() -> None:
+    """Entry point. Exit codes: 0 done, 1 a check found faults or a bug, 2 bad input or set-up, 130 interrupted."""
+    warnings.filterwarnings("ignore")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    try:
+        app()
+    except FramingError as error:
+        for line in str(error).splitlines():
+            errors.print(f"[bold red]error:[/] {line.replace('[', chr(92) + '[')}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("\ninterrupted", style="yellow")
+        sys.exit(130)
+    except BrokenPipeError:
+        # the reader of a pipe (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,81 @@
+"""Tables, progress and colour on a terminal; plain lines in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+# In a pipe a line stays a line, however long.
+output = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty())
+errors = Console(stderr=True, width=None if sys.stderr.isatty() else 200, soft_wrap=not sys.stderr.isatty())
+
+GROUP_COLOURS = {"diplomacy": "green", "coercion": "red", "opposition": "yellow"}
+
+
+def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int = 2) -> None:
+    """A table on a terminal; tab-separated lines in a pipe."""
+    if not output.is_terminal:
+        output.print(escape("\t".join(heads)), highlight=False)
+        for row in rows:
+            output.print(escape("\t".join(row)), highlight=False)
+        return
+    shown = Table(title=title, title_justify="left", header_style="bold")
+    for place, head in enumerate(heads):
+        shown.add_column(head, justify="right" if place >= numbers_from else "left")
+    previous = ""
+    for row in rows:
+        shown.add_row(*(escape(cell) for cell in row), end_section=False)
+        previous = row[0]
+    del previous
+    output.print(shown)
+
+
+class TerminalReporter:
+    """Shows a run: a bar with time left on a terminal, a line now and then in a pipe."""
+
+    def __init__(self) -> None:
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=errors,
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=None, visible=False)
+        self.started = self.last = time.monotonic()
+        self.first = 0
+
+    def __enter__(self) -> TerminalReporter:
+        if errors.is_terminal:
+            self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        self.bar.stop()
+
+    def say(self, text: str) -> None:
+        errors.print(escape(text), highlight=False)
+
+    def progress(self, done: int, total: int, text: str) -> None:
+        if errors.is_terminal:
+            if done < self.bar.tasks[0].completed:
+                self.bar.reset(self.task)
+            self.bar.update(self.task, completed=done, total=total, description=escape(text), visible=done < total)
+            return
+        now = time.monotonic()
+        if done < self.first or self.first == 0:
+            self.started, self.first = now, done
+        if now - self.last > 20:
+            self.last = now
+            left = (now - self.started) / max(1, done - self.first) * (total - done)
+            errors.print(escape(f"{text} {done}/{total}, {left:.0f} s left"), highlight=False)
