@@ -227,7 +227,7 @@ def _fine_tune(
             tracker.log_metrics({"dev/score": step.dev_score, "train/epoch": step.epoch}, step.number)
             text = f"dev {step.dev_score:.3f}{' best' if step.is_best else ''} "
             reporter.say(f"epoch {step.epoch}: loss {step.loss:.3f}, {text}")
-        if step.number % 10 == 0:
+        if step.number % 10 == 0 or step.dev_score is not None:
             tracker.log_metrics({"train/loss": step.loss, "train/learning_rate": step.learning_rate}, step.number)
         reporter.progress(step.number, step.total, f"epoch {step.epoch} loss {step.loss:.3f} {text}")
     round_weights(classifier)

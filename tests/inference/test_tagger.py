@@ -1,0 +1,106 @@
+"""A tagger says the same after saving and loading, and streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from framing.config import HubConfig, TfidfConfig
+from framing.dataset import Dataset, LabelMatrix
+from framing.errors import FramingError
+from framing.inference.prediction import prediction_to_json, whole_file
+from framing.inference.tagger import Tagger, save_tagger
+from framing.model.baseline import Baseline
+from framing.model.calibration import Calibration
+from framing.model.classifier import Classifier
+from framing.model.weights import round_weights
+from framing.records import Paragraph
+from framing.schema import Schema
+
+TEXTS = [
+    "The North wants talks in Alba.",
+    "The South fired missiles near Brod.",
+    "Share this page",
+    "The North wants talks.",
+]
+PARAGRAPHS = [Paragraph(f"d:{n}", "d", n, 0, len(t), t, "en") for n, t in enumerate(TEXTS, 1)]
+
+
+def baseline(schema: Schema) -> tuple[Tagger, TfidfConfig]:
+    config = TfidfConfig(kind="tfidf", word_ngrams=2, character_ngrams=4, max_features=1000, regularisation=1.0)
+    values = np.array([[1, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0], [1, 0, 1, 0, 1, 0]], np.float32)
+    engine = Baseline(schema, config)
+    engine.fit(Dataset(tuple(PARAGRAPHS), LabelMatrix(values, np.ones_like(values, np.bool_))))
+    return Tagger(schema, engine, Calibration.plain(schema), "baseline"), config
+
+
+def encoder_tagger(schema: Schema, encoder: Path) -> tuple[Tagger, HubConfig]:
+    values = {"kind": "hub", "name": str(encoder), "revision": None, "prefix": "", "max_tokens": 32}
+    config = HubConfig.model_validate({**values, "freeze_layers": 1, "dropout": 0.1, "head_start": "schema"})
+    classifier = Classifier(schema, config)
+    classifier.start_from_schema()
+    classifier.use_fastest_precision()
+    round_weights(classifier)
+    return Tagger(schema, classifier, Calibration.plain(schema), "small"), config
+
+
+@pytest.mark.parametrize("kind", ["baseline", "encoder"])
+def test_a_saved_tagger_says_the_same(kind: str, small_schema: Schema, encoder: Path, tmp_path: Path) -> None:
+    tagger, config = baseline(small_schema) if kind == "baseline" else encoder_tagger(small_schema, encoder)
+    save_tagger(tagger, config, tmp_path / "tagger")
+    loaded = Tagger.load(tmp_path / "tagger")
+    for one, two in zip(tagger.tag(PARAGRAPHS), loaded.tag(PARAGRAPHS), strict=True):
+        assert one.labels == two.labels
+        for facet, shares in one.probabilities.items():
+            assert shares == pytest.approx(two.probabilities[facet], abs=2e-3)
+    assert [file.name for file in tmp_path.iterdir()] == ["tagger"]
+    assert not list(tmp_path.rglob("*.pkl")) + list(tmp_path.rglob("*.bin"))
+
+
+def test_every_label_has_a_probability_and_decisions_keep_the_constraints(small_schema: Schema) -> None:
+    tagger, _ = baseline(small_schema)
+    for found in tagger.tag(PARAGRAPHS):
+        assert [(f, label) for f, shares in found.probabilities.items() for label in shares] == [
+            (label.facet, label.id) for label in small_schema.labels
+        ]
+        assert small_schema.violations(found.labels) == []
+
+
+def test_tagging_streams(small_schema: Schema) -> None:
+    tagger, _ = baseline(small_schema)
+    read = 0
+
+    def endless() -> Iterator[Paragraph]:
+        nonlocal read
+        while True:
+            read += 1
+            yield PARAGRAPHS[read % 4]
+
+    first = next(tagger.tag(endless()))
+    assert first.paragraph == PARAGRAPHS[1]
+    assert read < 2000
+
+
+def test_a_folder_that_is_no_tagger_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FramingError, match="holds no tagger"):
+        Tagger.load(tmp_path)
+    (tmp_path / "tagger.json").write_text('{"format": 99}')
+    with pytest.raises(FramingError, match="format 99"):
+        Tagger.load(tmp_path)
+
+
+def test_a_file_is_whole_or_not_there(tmp_path: Path, small_schema: Schema) -> None:
+    tagger, _ = baseline(small_schema)
+    target = tmp_path / "out.jsonl"
+
+    def break_off() -> None:
+        with whole_file(target) as file:
+            file.write(prediction_to_json(next(tagger.tag(PARAGRAPHS)), small_schema))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,110 @@
+"""The classifier and its parts on a small real encoder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framing.config import HubConfig
+from framing.errors import FramingError
+from framing.model.classifier import Classifier
+from framing.model.tokenization import batches_by_length, shuffled_batches
+from framing.schema import Schema
+from framing.trunk import TrunkCache
+
+TEXTS = [
+    "The North wants talks.",
+    "Missiles hit Brod. " * 20,
+    "Share",
+    "On day 3 the South launched an attack near Alba.",
+]
+
+
+def config(encoder: Path, **changes: object) -> HubConfig:
+    values: dict[str, object] = {
+        "kind": "hub",
+        "name": str(encoder),
+        "revision": None,
+        "prefix": "",
+        "max_tokens": 32,
+        "freeze_layers": 1,
+        "dropout": 0.1,
+        "head_start": "schema",
+    }
+    return HubConfig.model_validate({**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def classifier(small_schema: Schema, encoder: Path) -> Classifier:
+    return Classifier(small_schema, config(encoder))
+
+
+def test_padding_and_order_do_not_change_a_texts_logits(classifier: Classifier) -> None:
+    together = classifier.logits(TEXTS)
+    alone = np.concatenate([classifier.logits([text]) for text in TEXTS])
+    assert together.shape == (4, len(classifier.schema.labels))
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(classifier.logits(TEXTS[::-1])[::-1], together, atol=1e-5)
+
+
+def test_a_long_text_is_read_in_windows_to_its_end(classifier: Classifier) -> None:
+    windows = classifier.tokenization.windows(TEXTS)
+    assert (windows.owner == 1).sum() > 2
+    ending = TEXTS[1] + " The North wants talks and offers to negotiate a peace."
+    assert np.abs(classifier.logits([ending]) - classifier.logits([TEXTS[1]])).max() > 1e-3
+
+
+def test_states_from_the_cache_are_those_that_are_computed(classifier: Classifier, tmp_path: Path) -> None:
+    cache = TrunkCache(classifier, tmp_path)
+    windows = classifier.tokenization.windows(TEXTS)
+    assert list(cache.fill(windows.ids, 64)) == [len(windows.ids)]
+    assert list(cache.fill(windows.ids, 64)) == [], "nothing is computed twice"
+    kept = TrunkCache(classifier, tmp_path)
+    states, mask = kept.read(windows.ids)
+    computed, same = classifier.trunk_states(windows.ids)
+    assert torch.equal(mask, same)
+    np.testing.assert_allclose(states * mask[:, :, None], computed * mask[:, :, None], atol=4e-3)
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_only_what_is_above_the_trunk_learns(classifier: Classifier) -> None:
+    learning = {name for name, value in classifier.named_parameters() if value.requires_grad}
+    assert all(name.startswith(("backbone.learning.", "heads.")) for name in learning)
+    assert set(classifier.trained_state()) == learning
+
+
+def test_heads_start_from_what_the_schema_says(small_schema: Schema, encoder: Path) -> None:
+    classifier = Classifier(small_schema, config(encoder))
+    classifier.start_from_schema()
+    said = classifier.logits(["Wants to talk and negotiate.", "Attacks with missiles."])
+    columns = small_schema.columns("stance")
+    assert said[0, columns].argmax() == 0
+    assert said[1, columns].argmax() == 1
+
+
+def test_freezing_more_layers_than_there_are_is_refused(small_schema: Schema, encoder: Path) -> None:
+    with pytest.raises(FramingError, match="only 2 layers"):
+        Classifier(small_schema, config(encoder, freeze_layers=3))
+
+
+def test_an_encoder_that_cannot_be_had_is_one_clear_line(small_schema: Schema, tmp_path: Path) -> None:
+    with pytest.raises(FramingError) as caught:
+        Classifier(small_schema, config(tmp_path / "none", name="nobody/nothing-at-all"))
+    assert "cannot get 'nobody/nothing-at-all' from the hub" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=60), st.integers(64, 600), st.integers(0, 9))
+def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budget: int, seed: int) -> None:
+    array = np.array(lengths, np.int64)
+    for batches in (
+        batches_by_length(array, budget),
+        list(shuffled_batches(array, budget, np.random.default_rng(seed))),
+    ):
+        assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+        assert all(len(batch) == 1 or len(batch) * array[batch].max() <= budget for batch in batches)

@@ -1,0 +1,60 @@
+"""Every file of conf/ composes into a configuration that the program accepts; wrong ones fail with a cure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from framing.cli.train import _compose, _sweep
+from framing.config import RunConfig, check_config
+from framing.errors import FramingError
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+CHOICES = sorted(f"{file.parent.name}={file.stem}" for file in CONF.glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_file_of_conf_composes_and_is_accepted(choice: str) -> None:
+    assert isinstance(check_config(_compose(CONF, [choice])), RunConfig)
+
+
+def test_experiment_files_open_with_the_command_that_runs_them() -> None:
+    for file in (CONF / "experiment").glob("*.yaml"):
+        assert f"framing train experiment={file.stem}" in file.read_text().splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("override", "word"),
+    [
+        ("training.epochz=3", "epochz"),
+        ("model=bert", "bert"),
+        ("training.epochs=many", "training.epochs"),
+        ("training.epochs=0", "training.epochs"),
+        ("model.dropout=1.5", "model.dropout"),
+        ("training.precision=fp8", "training.precision"),
+        ("+training.extra=1", "training.extra"),
+        ("data.sources=5", "data.sources"),
+        ("=", "Could not override"),
+    ],
+)
+def test_a_wrong_override_is_named_with_a_cure(override: str, word: str) -> None:
+    with pytest.raises(FramingError) as caught:
+        check_config(_compose(CONF, [override]))
+    assert word in str(caught.value)
+    assert caught.value.cure
+
+
+def test_several_wrong_values_are_reported_at_once() -> None:
+    with pytest.raises(FramingError) as caught:
+        check_config(_compose(CONF, ["training.epochs=0", "training.learning_rate=7", "model.dropout=2"]))
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_multirun_expands_to_all_combinations() -> None:
+    assert _sweep(["training.seed=1,2", "model=tfidf,bundled", "folds=3"]) == [
+        ["training.seed=1", "model=tfidf", "folds=3"],
+        ["training.seed=1", "model=bundled", "folds=3"],
+        ["training.seed=2", "model=tfidf", "folds=3"],
+        ["training.seed=2", "model=bundled", "folds=3"],
+    ]

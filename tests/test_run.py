@@ -1,0 +1,213 @@
+"""The main job as its user runs it: train, look up, tag, score, break, go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+Overrides = Callable[[Path], list[str]]
+
+
+def framing(*words: str | Path, cwd: Path = ROOT, stdin: bytes = b"") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "framing.cli.main", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, cwd=cwd, input=stdin, timeout=280, check=False)
+    return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, overrides: Overrides) -> Path:
+    """A store with one trained, registered run."""
+    folder = tmp_path_factory.mktemp("runs")
+    done = framing("train", *overrides(folder), "name=first")
+    assert done.returncode == 0, done.stderr
+    assert "the champion now" in done.stdout
+    assert "framing predict" in done.stdout
+    return folder
+
+
+def client(runs: Path) -> object:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{runs / 'mlflow.db'}")
+    return mlflow
+
+
+def test_a_run_is_recorded_with_config_scores_figures_data_and_model(runs: Path) -> None:
+    mlflow = client(runs)
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list", filter_string="run_name='first'")  # type: ignore[attr-defined]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["training.epochs"] == "3"
+    for metric in ("test/stance/macro_f1", "test/stance/macro_f1_low", "test/stance/talks/f1", "train/loss"):
+        assert metric in run.data.metrics
+    assert {dataset.tags[0].value for dataset in run.inputs.dataset_inputs} == {"train", "dev", "test"}
+    assert run.data.tags["schema_fingerprint"]
+    artifacts = mlflow.artifacts.list_artifacts(run_id=run.info.run_id)  # type: ignore[attr-defined]
+    assert {"config.yaml", "schema.yaml", "split.json", "figures", "test", "dev"} <= {item.path for item in artifacts}
+    experiment = mlflow.get_experiment(run.info.experiment_id)  # type: ignore[attr-defined]
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    size = sum(file.stat().st_size for file in (runs / "artifacts").rglob("*") if file.is_file())
+    assert size < 60_000_000
+
+
+def test_the_champion_tags_texts_as_json_lines(runs: Path, project: Path) -> None:
+    done = framing("predict", project / "texts", "--folder", runs)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(records) == 30
+    assert list(records[0]) == ["id", "document", "position", "text", "language", "labels", "probabilities", "model"]
+    assert records[0]["model"] == "models:/framing@champion"
+    assert isinstance(records[0]["labels"]["kind"], str)
+    assert isinstance(records[0]["labels"]["stance"], list)
+    assert set(records[0]["probabilities"]["stance"]) == {"talks", "attack"}
+
+
+def test_predictions_of_gold_texts_are_scored(runs: Path, project: Path, tmp_path: Path) -> None:
+    gold, tags = tmp_path / "gold.jsonl", tmp_path / "tags.jsonl"
+    place = [
+        "--schema",
+        project / "schema.yaml",
+        "--source",
+        project / "texts",
+        "--annotations",
+        project / "anna.jsonl",
+    ]
+    assert framing("data", "export", "--output", gold, *place).returncode == 0
+    done = framing("predict", gold, "--unit", "paragraph", "--folder", runs, "--output", tags)
+    assert done.returncode == 0, done.stderr
+    done = framing("evaluate", "--gold", gold, "--predictions", tags, "--json")
+    assert done.returncode == 0, done.stderr
+    rows = {(row["facet"], row["label"], row["language"], row["metric"]): row for row in json.loads(done.stdout)}
+    assert rows["stance", "", "", "micro_f1"]["value"] > 0.3
+    assert rows["stance", "", "", "micro_f1"]["support"] == 18
+
+
+def test_standard_input_and_a_folder_as_model(runs: Path) -> None:
+    tagger = next((runs / "checkpoints").glob("*/tagger"))
+    done = framing("predict", "-", "--model", tagger, stdin=b"The North wants talks.\nThe South fired missiles.")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["stdin:1", "stdin:2"]
+
+
+def test_the_registered_model_loads_as_a_pyfunc(runs: Path) -> None:
+    import pandas
+
+    mlflow = client(runs)
+    model = mlflow.pyfunc.load_model("models:/framing@champion")  # type: ignore[attr-defined]
+    assert model.metadata.signature is not None
+    assert model.input_example is not None
+    found = model.predict(pandas.DataFrame({"text": ["The North wants talks.", "Share this page"]}))
+    assert list(found.columns) == ["labels", "probabilities"]
+    assert set(found["labels"][0]) == {"kind", "stance", "holder"}
+
+
+def test_a_worse_run_on_the_same_data_does_not_become_champion(runs: Path, overrides: Overrides) -> None:
+    done = framing(
+        "train", *overrides(runs), "name=worse", "training.learning_rate=1e-9", "training.head_learning_rate=1e-9"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "version 2: not the champion" in done.stdout
+    assert framing("promote", "2", "--folder", runs).returncode == 0
+    mlflow = client(runs)
+    assert mlflow.MlflowClient().get_model_version_by_alias("framing", "champion").version in (2, "2")  # type: ignore[attr-defined]
+
+
+def test_cross_validation_tests_every_article_once_in_nested_runs(overrides: Overrides, tmp_path: Path) -> None:
+    done = framing("train", *overrides(tmp_path), "folds=3", "model=tfidf", *["~model.name"] * 0, "name=cv")
+    assert done.returncode == 2, "the overrides name keys that a baseline has not"
+    words = [word for word in overrides(tmp_path) if not word.startswith("model")]
+    done = framing("train", *words, "folds=3", "model=tfidf", "name=cv")
+    assert done.returncode == 0, done.stderr
+    mlflow = client(tmp_path)
+    found = mlflow.search_runs(search_all_experiments=True, output_format="list")  # type: ignore[attr-defined]
+    (parent,) = [run for run in found if run.info.run_name == "cv"]
+    children = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
+    assert len(children) == 3
+    assert {run.info.status for run in found} == {"FINISHED"}
+    assert parent.data.metrics["test/stance/macro_f1"] >= 0
+    assert not mlflow.search_registered_models(), "a fold's tagger is not for use"  # type: ignore[attr-defined]
+
+
+def test_a_killed_run_goes_on_in_the_same_run_and_ends_as_if_it_had_not(
+    runs: Path, overrides: Overrides, tmp_path: Path
+) -> None:
+    words = [*overrides(tmp_path), "name=killed", "training.epochs=40"]
+    command = [sys.executable, "-m", "framing.cli.main", "train", *words]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not list(tmp_path.glob("checkpoints/*/state.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list(tmp_path.glob("checkpoints/*/state.safetensors")), "it was killed after an epoch and before the end"
+
+    done = framing("train", "resume=killed", f"tracking.folder={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert "going on after epoch" in done.stderr
+    other = tmp_path / "uninterrupted"
+    assert framing("train", *overrides(other), "name=whole", "training.epochs=40").returncode == 0
+
+    def scores(folder: Path) -> dict[str, float]:
+        mlflow = client(folder)
+        (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")  # type: ignore[attr-defined]
+        assert run.info.status == "FINISHED"
+        return {k: v for k, v in run.data.metrics.items() if not k.startswith(("system", "seconds"))}
+
+    assert scores(tmp_path) == scores(other)
+
+
+@pytest.mark.parametrize(
+    ("words", "finding"),
+    [
+        (["predict", "nowhere.txt"], "nowhere.txt: no such file"),
+        (["predict", "seeds", "--model", "nowhere"], "--model nowhere: no such folder"),
+        (["predict", "seeds", "--folder", "{tmp}"], "run `make train` first"),
+        (
+            ["train", "model=hub", "model.name=nobody/none", "tracking=none", "tracking.folder={tmp}"],
+            "cannot get 'nobody/none'",
+        ),
+        (["train", "training.epochz=1"], "epochz"),
+        (["train", "training.epochs=many"], "training.epochs"),
+        (["train", "data.schema_file=none.yaml"], "no such schema file"),
+        (["train", "resume=nothing", "tracking.folder={tmp}"], "there is no such run"),
+        (["schema", "check", "pyproject.toml"], "pyproject.toml"),
+        (["evaluate", "--gold", "none.jsonl", "--predictions", "none.jsonl"], "none.jsonl: no such file"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_exit_code_2(words: list[str], finding: str, tmp_path: Path) -> None:
+    done = framing(*[word.format(tmp=tmp_path) for word in words])
+    assert done.returncode == 2, done.stderr
+    assert finding in done.stderr
+    assert "Traceback" not in done.stderr
+    messages = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(messages) == 1
+    assert not [file for file in tmp_path.rglob("*.part")]
+
+
+def test_broken_annotations_stop_a_run_before_it_computes(overrides: Overrides, project: Path, tmp_path: Path) -> None:
+    lines = (project / "anna.jsonl").read_text().splitlines()
+    lines[3] = lines[3].replace('"attack"', '"atack"')
+    lines[7] = lines[7][:-5]
+    (tmp_path / "broken.jsonl").write_text("\n".join(lines))
+    words = [*overrides(tmp_path / "runs"), f"data.annotations=[{tmp_path / 'broken.jsonl'}]"]
+    done = framing("train", *words)
+    assert done.returncode == 2
+    assert "broken.jsonl:8: not JSON" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_reader_that_leaves_early_is_no_error(runs: Path, project: Path) -> None:
+    tagger = next((runs / "checkpoints").glob("*/tagger"))
+    command = f"{sys.executable} -m framing.cli.main predict {project / 'texts'} --model {tagger} | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, cwd=ROOT, timeout=100, check=False, env=os.environ)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stderr
