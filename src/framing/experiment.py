@@ -7,15 +7,13 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from framing import serving, tracking
 from framing.annotation.adjudication import decision
@@ -124,7 +122,7 @@ def _run_split(
     reporter.say("articles: " + ", ".join(f"{part} {count}" for part, count in describe(split).items()))
     _log_inputs(config, schema, split, (train, dev, test), tracker)
 
-    engine = _learn(config, schema, train, dev, tracker, reporter)
+    engine = learn(config, schema, train, dev, tracker, reporter)
     calibration = Calibration.plain(schema)
     if not config.data.zero_shot:
         calibration = fit_calibration(engine.logits(dev.texts), dev.matrix, schema)
@@ -170,9 +168,10 @@ def _log_inputs(
     tracker.log_metrics(counts)
 
 
-def _learn(
+def learn(
     config: RunConfig, schema: Schema, train: Dataset, dev: Dataset, tracker: Tracker, reporter: Reporter
 ) -> Engine:
+    """The engine that the configured model becomes on these paragraphs; with `zero_shot`, on the schema alone."""
     if config.model.kind == "tfidf":
         from framing.model.baseline import Baseline
 
@@ -257,8 +256,7 @@ def _score_part(
     """Tag a part, write predictions and gold as files, and score them."""
     folder.mkdir(parents=True)
     predictions = list(tagger.tag(data.paragraphs))
-    gold = {p.id: _gold_record(p, values, mask, tagger.schema) for p, values, mask in _rows(data)}
-    predicted = {p.paragraph.id: _predicted_record(p) for p in predictions}
+    gold, predicted = gold_records(data, tagger.schema), predicted_records(predictions)
     with (folder / "predictions.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(prediction_to_json(found, tagger.schema) + "\n" for found in predictions)
     with (folder / "gold.jsonl").open("w", encoding="utf-8") as file:
@@ -272,17 +270,24 @@ def _score_part(
     return judged, scores, gold, predicted
 
 
-def _rows(data: Dataset) -> Iterator[tuple[Any, NDArray[np.float32], NDArray[np.bool_]]]:
-    return zip(data.paragraphs, data.matrix.values, data.matrix.mask, strict=True)
+def gold_records(data: Dataset, schema: Schema) -> dict[str, Record]:
+    """Paragraph id -> what is right, as `judge` wants it."""
+    rows = zip(data.paragraphs, data.matrix.values, data.matrix.mask, strict=True)
+    return {p.id: Record(p.id, p.language, p.document, decision(values, mask, schema), {}) for p, values, mask in rows}
 
 
-def _gold_record(paragraph: Any, values: NDArray[np.float32], mask: NDArray[np.bool_], schema: Schema) -> Record:
-    return Record(paragraph.id, paragraph.language, paragraph.document, decision(values, mask, schema), {})
-
-
-def _predicted_record(found: Prediction) -> Record:
-    p = found.paragraph
-    return Record(p.id, p.language, p.document, found.labels, found.probabilities)
+def predicted_records(predictions: Iterable[Prediction]) -> dict[str, Record]:
+    """Paragraph id -> what a tagger says, as `judge` wants it."""
+    return {
+        found.paragraph.id: Record(
+            found.paragraph.id,
+            found.paragraph.language,
+            found.paragraph.document,
+            found.labels,
+            found.probabilities,
+        )
+        for found in predictions
+    }
 
 
 def _draw(judged: Judged, scores: list[Score], folder: Path, title: str) -> None:

@@ -18,7 +18,7 @@ h3 { margin: 2rem 0 .3rem; }
 ul { margin: .3rem 0; padding-left: 1.2rem; } li { margin: .2rem 0; }
 .yes::marker { content: "✓  "; color: #2a9d5c; } .no::marker { content: "✗  "; color: #c8442c; }
 .not { color: #c8442c; } .meta { opacity: .7; font-size: .85rem; }
-nav a { margin-right: .8rem; white-space: nowrap; }
+nav { display: flex; flex-wrap: wrap; gap: .2rem .9rem; font-size: .85rem; }
 @media print { body { font-size: 10.5pt; margin: 0; max-width: none; } nav { display: none; }
   h3, li { break-inside: avoid; break-after: avoid; } }
 """

@@ -1,0 +1,102 @@
+"""How scores grow with the number of training articles: TF-IDF, a linear probe and the fine-tuned encoder together.
+
+    .venv/bin/python bench/learning_curve.py                            on the seed articles
+    .venv/bin/python bench/learning_curve.py --gold my_gold.jsonl       and on another gold file
+
+Every model sees the same training articles (nested, so that a larger set holds the smaller ones), the same dev part for
+thresholds and epochs, and the same test texts. One row a model and size, written as JSON Lines beside the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from framing.cli.train import _compose, _conf_folder
+from framing.config import RunConfig, check_config
+from framing.corpus.reading import read_records
+from framing.dataset import Dataset
+from framing.evaluation.metrics import Score, judge, read_records_file, score
+from framing.evaluation.report import facet_rows
+from framing.experiment import gold_records, learn, load_dataset, predicted_records
+from framing.inference.tagger import Tagger
+from framing.model.calibration import fit_calibration
+from framing.schema import Schema
+from framing.schema_file import read_schema
+from framing.splits import read_split
+from framing.tracking import NullTracker
+
+MODELS = {
+    "tfidf": ["model=tfidf"],
+    "probe": ["model.freeze_layers=12", "training.positive_weight=0.5", "training.epochs=12"],
+    "encoder": [],
+}
+
+
+class Quiet:
+    def say(self, text: str) -> None: ...
+
+    def progress(self, done: int, total: int, text: str) -> None: ...
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gold", type=Path, help="a gold file to score on, beside the test part")
+    parser.add_argument("--sizes", default="75,150,300,600", help="numbers of training articles; all is added")
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--output", type=Path, default=Path("runs/learning_curve.jsonl"))
+    options = parser.parse_args()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    with options.output.open("a", encoding="utf-8") as file:
+        for row in rows(options):
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+
+
+def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    first = check_config(_compose(_conf_folder(), ["data=corpus", "tracking=none"]))
+    schema = read_schema(first.data.schema_file)
+    dataset = load_dataset(first, schema)
+    split = read_split(first.data.splits, dataset) if first.data.splits else None
+    assert split is not None
+    order = list(np.random.default_rng(1).permutation(split.train))
+    sizes = [size for size in map(int, options.sizes.split(",")) if size < len(order)] + [len(order)]
+    dev = dataset.of_documents(split.dev)
+    for size in sizes:
+        train = dataset.of_documents(order[:size])
+        for name in options.models.split(","):
+            config = check_config(_compose(_conf_folder(), ["data=corpus", "tracking=none", *MODELS[name]]))
+            started = time.perf_counter()
+            tagger = train_one(config, schema, train, dev, name)
+            seconds = time.perf_counter() - started
+            for place, scores in evaluate(tagger, dataset.of_documents(split.test), options.gold, schema):
+                print(f"\n{name}, {size} articles, {len(train)} paragraphs, {seconds:.0f} s, on {place}")
+                for row in facet_rows(scores):
+                    print("  " + "  ".join(row))
+                found = {f"{r.facet}/{r.metric}": r.value for r in scores if not r.label and not r.language}
+                yield {"model": name, "articles": size, "on": place, "seconds": seconds, **found}
+
+
+def train_one(config: RunConfig, schema: Schema, train: Dataset, dev: Dataset, name: str) -> Tagger:
+    engine = learn(config, schema, train, dev, NullTracker(Path("runs/learning_curve")), Quiet())
+    return Tagger(schema, engine, fit_calibration(engine.logits(dev.texts), dev.matrix, schema), name)
+
+
+def evaluate(
+    tagger: Tagger, test: Dataset, gold_file: Path | None, schema: Schema
+) -> Iterator[tuple[str, list[Score]]]:
+    predicted = predicted_records(tagger.tag(test.paragraphs))
+    yield "test part", score(judge(gold_records(test, schema), predicted))
+    if gold_file:
+        predicted = predicted_records(tagger.tag(read_records([gold_file])))
+        yield gold_file.name, score(judge(read_records_file(gold_file), predicted))
+
+
+if __name__ == "__main__":
+    main()
