@@ -29,11 +29,9 @@ def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numbe
     shown = Table(title=title, title_justify="left", header_style="bold")
     for place, head in enumerate(heads):
         shown.add_column(head, justify="right" if place >= numbers_from else "left")
-    previous = ""
-    for row in rows:
-        shown.add_row(*(escape(cell) for cell in row), end_section=False)
-        previous = row[0]
-    del previous
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        section_ends = following is not None and following[0] != row[0] and len(rows) > 8
+        shown.add_row(*(escape(cell) for cell in row), end_section=section_ends)
     output.print(shown)
 
 
