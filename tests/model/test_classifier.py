@@ -108,3 +108,15 @@ def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budg
     ):
         assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
         assert all(len(batch) == 1 or len(batch) * array[batch].max() <= budget for batch in batches)
+
+
+def test_padding_is_masked_in_training_too(classifier: Classifier) -> None:
+    """The trunk and the top see a padded batch as they see each text alone."""
+    windows = classifier.tokenization.windows(TEXTS[:1] + TEXTS[3:]).ids
+    with torch.no_grad():
+        states, mask = classifier.trunk_states(windows)
+        together = classifier(states, mask, torch.arange(2), 2)
+        alone = torch.cat(
+            [classifier(*classifier.trunk_states([w]), torch.zeros(1, dtype=torch.int64), 1) for w in windows]
+        )
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)

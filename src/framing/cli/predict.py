@@ -107,6 +107,6 @@ def _show(predictions: list[Prediction], schema: Schema) -> None:
                 share = found.probabilities[facet.id][label]
                 line.append(f" {label} ", style=f"bold {colours[f'{facet.id}.{label}']}")
                 line.append(f"{share:.2f} ".removeprefix("0"), style="dim")
-        output.print(line)
+        output.print(line, soft_wrap=True)
         text = " ".join(paragraph.text.split())
-        output.print(Text("        " + (text if len(text) <= 150 else text[:149] + "…"), style="dim"))
+        output.print(Text("        " + text, style="dim"), no_wrap=True, overflow="ellipsis")

@@ -48,14 +48,13 @@ class TerminalReporter:
             TimeRemainingColumn(),
             console=errors,
             transient=True,
+            refresh_per_second=4,
         )
         self.task = self.bar.add_task("", total=None, visible=False)
         self.started = self.last = time.monotonic()
         self.first = 0
 
     def __enter__(self) -> TerminalReporter:
-        if errors.is_terminal:
-            self.bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
@@ -66,6 +65,7 @@ class TerminalReporter:
 
     def progress(self, done: int, total: int, text: str) -> None:
         if errors.is_terminal:
+            self.bar.start()  # only now: who shows no progress needs no empty line that is redrawn
             if done < self.bar.tasks[0].completed:
                 self.bar.reset(self.task)
             self.bar.update(self.task, completed=done, total=total, description=escape(text), visible=done < total)

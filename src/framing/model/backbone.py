@@ -15,6 +15,10 @@ from framing.errors import FramingError
 from framing.model.bundled import bundled_checkpoint
 
 
+ATTENTION = "eager"
+"""Plain matrix products: for paragraphs the fused kernel of torch 2.13 learns three times slower on a CPU."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A local folder with config, weights and tokenizer, and twelve hex digits over its weights."""
@@ -72,10 +76,12 @@ class Backbone(nn.Module):
 
         logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        config = AutoConfig.from_pretrained(checkpoint.folder)
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        config = AutoConfig.from_pretrained(checkpoint.folder, attn_implementation=ATTENTION)
+        # Dropout of attention would draw a random number for each pair of tokens: on two cores a quarter of a step.
+        # Dropout of the states is kept.
+        for name, value in (("hidden_dropout_prob", dropout), ("attention_probs_dropout_prob", 0.0)):
             if hasattr(config, name):
-                setattr(config, name, dropout)
+                setattr(config, name, value)
         encoder = AutoModel.from_pretrained(checkpoint.folder, config=config, dtype=torch.float32, use_safetensors=True)
         self.hidden_size: int = encoder.config.hidden_size
         layers: Any = getattr(getattr(encoder, "encoder", None), "layer", None)
@@ -119,8 +125,10 @@ class Backbone(nn.Module):
 
 
 def _attention(mask: Tensor) -> Tensor | None:
-    """mask [windows x tokens] -> what a layer's attention wants; None where nothing is padded, which is faster."""
-    return None if bool(mask.all()) else mask[:, None, None, :].bool()
+    """mask [windows x tokens] -> what is added to a layer's attention; None where nothing is padded."""
+    if bool(mask.all()):
+        return None
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(mask == 0, -1e9)[:, None, None, :]
 
 
 def pool(states: Tensor, mask: Tensor, owner: Tensor, texts: int) -> Tensor:
