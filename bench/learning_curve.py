@@ -16,8 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from framing.cli.train import _compose, _conf_folder
 from framing.config import RunConfig, check_config
 from framing.corpus.reading import read_records
@@ -29,7 +27,7 @@ from framing.inference.tagger import Tagger
 from framing.model.calibration import fit_calibration
 from framing.schema import Schema
 from framing.schema_file import read_schema
-from framing.splits import read_split
+from framing.splits import fewer, read_split
 from framing.tracking import NullTracker
 
 MODELS = {
@@ -65,11 +63,11 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     dataset = load_dataset(first, schema)
     split = read_split(first.data.splits, dataset) if first.data.splits else None
     assert split is not None
-    order = list(np.random.default_rng(1).permutation(split.train))
-    sizes = [size for size in map(int, options.sizes.split(",")) if size < len(order)] + [len(order)]
+    most = len(split.train)
+    sizes = [size for size in map(int, options.sizes.split(",")) if size < most] + [most]
     dev = dataset.of_documents(split.dev)
     for size in sizes:
-        train = dataset.of_documents(order[:size])
+        train = dataset.of_documents(fewer(split, size).train)
         for name in options.models.split(","):
             config = check_config(_compose(_conf_folder(), ["data=corpus", "tracking=none", *MODELS[name]]))
             started = time.perf_counter()

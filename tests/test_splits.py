@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from framing.dataset import Dataset, LabelMatrix
 from framing.errors import FramingError
 from framing.records import Paragraph
-from framing.splits import Split, cross_validation, near_duplicates, read_split, shared_text, write_split
+from framing.splits import Split, cross_validation, fewer, near_duplicates, read_split, shared_text, write_split
 
 
 def dataset(sizes: list[int], seed: int = 0) -> Dataset:
@@ -87,6 +87,14 @@ def test_near_duplicates_are_those_of_the_definition(texts: list[str]) -> None:
             if a | b and len(a & b) / len(a | b) > 0.6:
                 expected.add((i, j))
     assert {(i, j) for i, j, _ in near_duplicates(texts, 0.6)} == expected
+
+
+@given(st.integers(1, 30), st.integers(1, 30))
+def test_fewer_training_documents_are_part_of_more(one: int, two: int) -> None:
+    split = Split(tuple(f"d{n}" for n in range(25)), ("a",), ("b",))
+    small, large = (set(fewer(split, size).train) for size in sorted((one, two)))
+    assert small <= large
+    assert len(large) == min(25, max(one, two))
 
 
 def test_text_that_two_parts_share_is_a_leak() -> None:

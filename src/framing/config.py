@@ -23,6 +23,8 @@ class DataConfig(_Frozen):
     sources: tuple[Path, ...]
     annotations: tuple[Path, ...]
     splits: Path | None
+    # learn from this many of the training articles only, the same ones each time; null: from all
+    train_articles: Annotated[int, Field(ge=1)] | None
     # data=none: no annotations, the tagger starts from the schema alone
     zero_shot: bool
 

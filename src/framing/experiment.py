@@ -32,7 +32,7 @@ from framing.model.calibration import Calibration, fit_calibration
 from framing.records import Prediction
 from framing.schema import Schema
 from framing.schema_file import read_schema
-from framing.splits import Split, cross_validation, describe, read_split, single_split
+from framing.splits import Split, cross_validation, describe, fewer, read_split, single_split
 from framing.tracking import Tracker
 
 
@@ -118,6 +118,7 @@ def _run_split(
     config: RunConfig, schema: Schema, dataset: Dataset, split: Split, tracker: Tracker, reporter: Reporter
 ) -> Result:
     started = time.perf_counter()
+    split = fewer(split, config.data.train_articles)
     train, dev, test = (dataset.of_documents(part) for part in (split.train, split.dev, split.test))
     reporter.say("articles: " + ", ".join(f"{part} {count}" for part, count in describe(split).items()))
     _log_inputs(config, schema, split, (train, dev, test), tracker)

@@ -75,6 +75,12 @@ def single_split(dataset: Dataset, seed: int) -> Split:
     return next(cross_validation(dataset, min(5, len(dataset.documents)), seed))
 
 
+def fewer(split: Split, articles: int | None) -> Split:
+    """The same with so many training documents; a smaller choice is part of every larger one."""
+    order = [split.train[index] for index in np.random.default_rng(1).permutation(len(split.train))]
+    return Split(tuple(order[:articles]), split.dev, split.test)
+
+
 def _deal(dataset: Dataset, folds: int, seed: int) -> list[tuple[str, ...]]:
     from iterstrat.ml_stratifiers import MultilabelStratifiedKFold
 

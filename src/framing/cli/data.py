@@ -36,7 +36,7 @@ def _read(schema_file: Path, sources: list[Path], annotations: list[Path]) -> tu
 
 @app.command()
 def check(schema_file: SchemaFile = SCHEMA, sources: Sources = SOURCES, annotations: Annotations = ANNOTATIONS) -> None:
-    """Find every fault of the annotation files at once: place, finding, cure. Exit code 1 if there is one."""
+    """Find every fault of the annotation files at once: place, finding, cure. Exit code 2 if there is one."""
     from framing.annotation.store import check_annotations
 
     _, paragraphs, placed, faults = _read(schema_file, sources, annotations)
@@ -46,7 +46,7 @@ def check(schema_file: SchemaFile = SCHEMA, sources: Sources = SOURCES, annotati
     found = f"{len(faults)} faults" if faults else "no fault"
     output.print(f"{len(paragraphs)} paragraphs, {len(placed)} annotations: {found}", highlight=False)
     if faults:
-        raise typer.Exit(1)
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -116,7 +116,7 @@ def export(
 def split(
     out: Annotated[Path, typer.Option("--output", "-o", help="The splits file.")] = Path("data/splits.json"),
     verify: Annotated[
-        bool, typer.Option("--check", help="Only check the file there is; exit code 1 if it leaks.")
+        bool, typer.Option("--check", help="Only check the file there is; exit code 2 if it leaks.")
     ] = False,
     test: Annotated[Path, typer.Option(help="All documents of this source are the test part.")] = Path("seeds"),
     dev: Annotated[str, typer.Option(help="Documents with this metadata are the dev part, KEY=VALUE.")] = "natural=yes",
@@ -149,6 +149,6 @@ def split(
     parts = ", ".join(f"{part} {count}" for part, count in describe(found).items())
     output.print(f"articles: {parts}; {len(leaks) or 'no'} shared texts across parts", highlight=False)
     if leaks:
-        raise typer.Exit(1)
+        raise typer.Exit(2)
     if not verify:
         write_split(found, out)

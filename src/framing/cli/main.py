@@ -45,7 +45,7 @@ def _framing(
 
 
 def run() -> None:
-    """Entry point. Exit codes: 0 done, 1 a check found faults or a bug, 2 bad input or set-up, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 a bug of ours, 2 bad input or set-up, 130 interrupted."""
     warnings.filterwarnings("ignore")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

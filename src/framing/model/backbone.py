@@ -14,7 +14,6 @@ from framing.config import BundledConfig, HubConfig
 from framing.errors import FramingError
 from framing.model.bundled import bundled_checkpoint
 
-
 ATTENTION = "eager"
 """Plain matrix products: for paragraphs the fused kernel of torch 2.13 learns three times slower on a CPU."""
 
