@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from framing.cli.train import _compose, _conf_folder
+from framing.cli.train import compose_values, conf_folder
 from framing.config import RunConfig, check_config
 from framing.corpus.reading import read_records
 from framing.dataset import Dataset
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    first = check_config(_compose(_conf_folder(), ["data=corpus", "tracking=none"]))
+    first = check_config(compose_values(conf_folder(), ["data=corpus", "tracking=none"]))
     schema = read_schema(first.data.schema_file)
     dataset = load_dataset(first, schema)
     split = read_split(first.data.splits, dataset) if first.data.splits else None
@@ -69,7 +69,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for size in sizes:
         train = dataset.of_documents(fewer(split, size).train)
         for name in options.models.split(","):
-            config = check_config(_compose(_conf_folder(), ["data=corpus", "tracking=none", *MODELS[name]]))
+            config = check_config(compose_values(conf_folder(), ["data=corpus", "tracking=none", *MODELS[name]]))
             started = time.perf_counter()
             tagger = train_one(config, schema, train, dev, name)
             seconds = time.perf_counter() - started

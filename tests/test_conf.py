@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from framing.cli.train import _compose, _sweep
+from framing.cli.train import _sweep, compose_values
 from framing.config import RunConfig, check_config
 from framing.errors import FramingError
 
@@ -15,8 +15,8 @@ CHOICES = sorted(f"{file.parent.name}={file.stem}" for file in CONF.glob("*/*.ya
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_every_file_of_conf_composes_and_is_accepted(choice: str) -> None:
-    assert isinstance(check_config(_compose(CONF, [choice])), RunConfig)
+def test_every_file_of_confcompose_valuess_and_is_accepted(choice: str) -> None:
+    assert isinstance(check_config(compose_values(CONF, [choice])), RunConfig)
 
 
 def test_experiment_files_open_with_the_command_that_runs_them() -> None:
@@ -40,14 +40,14 @@ def test_experiment_files_open_with_the_command_that_runs_them() -> None:
 )
 def test_a_wrong_override_is_named_with_a_cure(override: str, word: str) -> None:
     with pytest.raises(FramingError) as caught:
-        check_config(_compose(CONF, [override]))
+        check_config(compose_values(CONF, [override]))
     assert word in str(caught.value)
     assert caught.value.cure
 
 
 def test_several_wrong_values_are_reported_at_once() -> None:
     with pytest.raises(FramingError) as caught:
-        check_config(_compose(CONF, ["training.epochs=0", "training.learning_rate=7", "model.dropout=2"]))
+        check_config(compose_values(CONF, ["training.epochs=0", "training.learning_rate=7", "model.dropout=2"]))
     assert len(str(caught.value).splitlines()) == 3
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -65,7 +64,7 @@ def test_the_champion_tags_texts_as_json_lines(runs: Path, project: Path) -> Non
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(records) == 30
     assert list(records[0]) == ["id", "document", "position", "text", "language", "labels", "probabilities", "model"]
-    assert records[0]["model"] == "models:/framing@champion"
+    assert records[0]["model"] == "models:/framing/1"
     assert isinstance(records[0]["labels"]["kind"], str)
     assert isinstance(records[0]["labels"]["stance"], list)
     assert set(records[0]["probabilities"]["stance"]) == {"talks", "attack"}
@@ -187,13 +186,18 @@ def test_a_killed_run_goes_on_in_the_same_run_and_ends_as_if_it_had_not(
         (["train", "data.schema_file=none.yaml"], "no such schema file"),
         (["train", "resume=nothing", "tracking.folder={tmp}"], "there is no such run"),
         (["schema", "check", "pyproject.toml"], "pyproject.toml"),
+        (["promote", "99", "--folder", "{tmp}"], "no run is recorded"),
+        (["predict", "seeds", "--model", "seeds"], "holds no tagger"),
+        (["train", "resume=x", "training.epochs=3"], "a run goes on with the configuration it began with"),
+        (["train", "-m", "training.seed=1,"], "config"),
+        (["schema", "handbook", "--output", "{tmp}"], "{tmp}"),
         (["evaluate", "--gold", "none.jsonl", "--predictions", "none.jsonl"], "none.jsonl: no such file"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_exit_code_2(words: list[str], finding: str, tmp_path: Path) -> None:
     done = framing(*[word.format(tmp=tmp_path) for word in words])
     assert done.returncode == 2, done.stderr
-    assert finding in done.stderr
+    assert finding.format(tmp=tmp_path) in done.stderr
     assert "Traceback" not in done.stderr
     messages = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(messages) == 1
@@ -214,7 +218,9 @@ def test_broken_annotations_stop_a_run_before_it_computes(overrides: Overrides, 
 
 def test_a_reader_that_leaves_early_is_no_error(runs: Path, project: Path) -> None:
     tagger = next((runs / "checkpoints").glob("*/tagger"))
-    command = f"{sys.executable} -m framing.cli.main predict {project / 'texts'} --model {tagger} | head -1"
-    done = subprocess.run(command, shell=True, capture_output=True, cwd=ROOT, timeout=100, check=False, env=os.environ)
-    assert done.returncode == 0
+    command = (
+        f"set -o pipefail; {sys.executable} -m framing.cli.main predict {project / 'texts'} --model {tagger} | head -1"
+    )
+    done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr

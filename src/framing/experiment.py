@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+from accelerate import Accelerator
+from accelerate.utils import set_seed
 
 from framing import serving, tracking
 from framing.annotation.adjudication import decision
@@ -22,11 +24,11 @@ from framing.config import RunConfig
 from framing.corpus.paragraphs import split_documents
 from framing.corpus.reading import read_documents
 from framing.dataset import Dataset, build_dataset
-from framing.errors import raise_all
+from framing.errors import FramingError, raise_all
 from framing.evaluation import plots, report
 from framing.evaluation.metrics import Judged, Record, Score, judge, score
 from framing.inference.engine import Engine
-from framing.inference.prediction import prediction_to_json
+from framing.inference.prediction import prediction_to_json, whole_file
 from framing.inference.tagger import Tagger, save_tagger
 from framing.model.calibration import Calibration, fit_calibration
 from framing.records import Prediction
@@ -132,17 +134,18 @@ def _run_split(
 
     results = tracker.folder / "results"
     shutil.rmtree(results, ignore_errors=True)
-    for part, data in (("dev", dev), ("test", test)):
-        judged, scores, gold, predicted = _score_part(tagger, data, results / part)
-        tracker.log_metrics(report.metric_names(scores, part))
-        if part == "test":
-            _draw(judged, scores, results / "figures", f"{name}: F1 on test")
+    _, dev_scores, _, _ = _score_part(tagger, dev, results / "dev")
+    judged, scores, gold, predicted = _score_part(tagger, test, results / "test")
+    _draw(judged, scores, results / "figures", f"{name}: F1 on test")
+    tracker.log_metrics(report.metric_names(dev_scores, "dev"))
+    tracker.log_metrics(report.metric_names(scores, "test"))
     tracker.log_metrics({"test/headline": report.headline(scores), "seconds": time.perf_counter() - started})
     tracker.log_files(results)
 
     folder = tracker.folder / tracking.TAGGER
     save_tagger(tagger, config.model, folder)
-    number, is_champion = _register(config, schema, dev, scores, folder, tracker)
+    number, is_champion = _register(config, schema, dev, dev_scores, folder)
+    (tracker.folder / tracking.STATE).unlink(missing_ok=True)
     return Result(tracker.run_id, name, scores, gold, predicted, folder, number, is_champion)
 
 
@@ -174,6 +177,8 @@ def learn(
 ) -> Engine:
     """The engine that the configured model becomes on these paragraphs; with `zero_shot`, on the schema alone."""
     if config.model.kind == "tfidf":
+        if config.data.zero_shot:
+            raise FramingError("config model", "the baseline cannot start from a schema", "use model=bundled")
         from framing.model.baseline import Baseline
 
         baseline = Baseline(schema, config.model)
@@ -181,7 +186,9 @@ def learn(
         baseline.fit(train)
         return baseline
     from framing.model.classifier import Classifier
+    from framing.model.weights import round_weights
 
+    set_seed(config.training.seed)
     reporter.say("loading the encoder")
     classifier = Classifier(schema, config.model)
     _place(classifier, config)
@@ -189,13 +196,12 @@ def learn(
         classifier.start_from_schema()
     if not config.data.zero_shot:
         _fine_tune(classifier, train, dev, config, tracker, reporter)
+    round_weights(classifier)
     return classifier
 
 
 def _place(classifier: Any, config: RunConfig) -> None:
     """The device and precision that accelerate finds best for this machine, or the precision asked for."""
-    from accelerate import Accelerator
-
     classifier.move(Accelerator().device)
     classifier.use_fastest_precision(config.training.precision)
 
@@ -204,25 +210,27 @@ def _fine_tune(
     classifier: Any, train: Dataset, dev: Dataset, config: RunConfig, tracker: Tracker, reporter: Reporter
 ) -> None:
     """The loop's caller: it shows, records and keeps what the loop yields. The state is saved after each epoch."""
-    from framing.model.weights import load_state, round_weights, save_state
+    from framing.model.weights import load_state, save_state
     from framing.training import Training
 
     read = _trunk(classifier, [*train.texts, *dev.texts], config, reporter)
     training = Training(classifier, train, dev, config.training, read)
-    state = tracker.folder / "state.safetensors"
+    state = tracker.folder / tracking.STATE
     history = tracker.folder / "history.json"
     steps: list[tuple[int, float]] = []
     epochs: list[tuple[int, float]] = []
     if state.is_file():
         training.restore(load_state(state))
-        steps, epochs = (list(map(tuple, part)) for part in json.loads(history.read_text()))
+        kept = (list(map(tuple, part)) for part in json.loads(history.read_text()))
+        steps, epochs = ([point for point in part if point[0] <= training.number] for part in kept)
         reporter.say(f"going on after epoch {training.epoch}")
     text = ""
     for step in training.steps():
         steps.append((step.number, step.loss))
         if step.dev_score is not None:
             epochs.append((step.number, step.dev_score))
-            history.write_text(json.dumps([steps, epochs]))
+            with whole_file(history) as file:
+                file.write(json.dumps([steps, epochs]))
             save_state(training.state(), state)
             tracker.log_metrics({"dev/score": step.dev_score, "train/epoch": step.epoch}, step.number)
             text = f"dev {step.dev_score:.3f}{' best' if step.is_best else ''} "
@@ -230,12 +238,10 @@ def _fine_tune(
         if step.number % 10 == 0 or step.dev_score is not None:
             tracker.log_metrics({"train/loss": step.loss, "train/learning_rate": step.learning_rate}, step.number)
         reporter.progress(step.number, step.total, f"epoch {step.epoch} loss {step.loss:.3f} {text}")
-    round_weights(classifier)
     curves = tracker.folder / "curves"
     curves.mkdir(exist_ok=True)
     plots.training_curves(steps, epochs, curves / "training.png")
     tracker.log_files(curves, "figures")
-    state.unlink(missing_ok=True)
 
 
 def _trunk(classifier: Any, texts: Sequence[str], config: RunConfig, reporter: Reporter) -> Any:
@@ -300,7 +306,7 @@ def _draw(judged: Judged, scores: list[Score], folder: Path, title: str) -> None
 
 
 def _register(
-    config: RunConfig, schema: Schema, dev: Dataset, scores: list[Score], folder: Path, tracker: Tracker
+    config: RunConfig, schema: Schema, dev: Dataset, dev_scores: list[Score], folder: Path
 ) -> tuple[int | None, bool]:
     """Log and register the tagger; make it champion if there is none or it beats the present one on the same dev set.
 
@@ -309,8 +315,7 @@ def _register(
     if not (config.tracking.enabled and config.tracking.register_model):
         return None, False
     uri = serving.log_tagger(folder, schema, [f"framing=={version('framing')}"])
-    dev_scores = json.loads((tracker.folder / "results" / "dev" / "scores.json").read_text())
-    own = report.headline([Score(**row) for row in dev_scores])
+    own = report.headline(dev_scores)
     tags = {"schema": schema.fingerprint, "dev": dev.fingerprint, "dev_headline": f"{own:.4f}"}
     champion = tracking.champion_tags(config.tracking)
     number = tracking.register(config.tracking, uri, tags)

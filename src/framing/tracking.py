@@ -14,6 +14,9 @@ from framing.errors import FramingError, MissingChampion
 
 CHAMPION = "champion"
 CONFIG_FILE = "config.yaml"
+STATE = "state.safetensors"
+"""Of a training after its last whole epoch, in the run's folder; it is there as long as the run has not ended."""
+
 TAGGER = "tagger"
 """The name under which a run's tagger is logged: `runs:/ID/tagger`."""
 
@@ -130,10 +133,14 @@ def open_run(
 ) -> Iterator[Tracker]:
     """A run of the store, new or gone on with; it ends as finished, failed, or killed (Ctrl-C), as the block does."""
     if not config.tracking.enabled:
-        yield NullTracker(config.tracking.folder / name)
+        tracker = NullTracker(config.tracking.folder / name)
+        (tracker.folder / STATE).unlink(missing_ok=True)  # nobody asked to go on with it
+        yield tracker
         return
     mlflow = connect(config.tracking)
     experiment = _experiment(mlflow, config.tracking)
+    if resume:
+        _check_resumable(mlflow.MlflowClient().get_run(resume), tags)
     run = mlflow.start_run(
         run_id=resume,
         experiment_id=None if resume else experiment,
@@ -153,6 +160,19 @@ def open_run(
         mlflow.end_run("FAILED")
         raise
     mlflow.end_run("FINISHED")
+
+
+def _check_resumable(run: Any, tags: Mapping[str, str]) -> None:
+    """A run goes on only with the schema and the data it began with, and only if there is something left of it."""
+    place, old = f"run {run.info.run_name!r}", run.data.tags
+    if run.info.status == "FINISHED":
+        raise FramingError(place, "it has ended", "start a new run")
+    if "mlflow.parentRunId" in old:
+        raise FramingError(place, "it is a fold of a cross-validation", "start the cross-validation anew")
+    for key in ("schema_fingerprint", "data_fingerprint"):
+        if old.get(key) != tags[key]:
+            finding = f"its {key} was {old.get(key)} and is {tags[key]} now"
+            raise FramingError(place, finding, "restore the files, or start a new run")
 
 
 def find_run(config: TrackingConfig, reference: str) -> str:
@@ -191,22 +211,29 @@ def champion_tags(config: TrackingConfig) -> Mapping[str, str] | None:
     mlflow = connect(config)
     try:
         found = mlflow.MlflowClient().get_model_version_by_alias(config.model_name, CHAMPION)
-    except mlflow.exceptions.MlflowException:
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
         return None
     return {**found.tags, "version": str(found.version)}
 
 
 def promote(config: TrackingConfig, version: int) -> None:
-    connect(config).MlflowClient().set_registered_model_alias(config.model_name, CHAMPION, str(version))
+    place = f"version {version} of {config.model_name!r}"
+    if store_uri(config).startswith("sqlite") and not (config.folder / "mlflow.db").is_file():
+        raise FramingError(place, f"no run is recorded in {config.folder}", "run `make train` first")
+    mlflow = connect(config)
+    try:
+        mlflow.MlflowClient().set_registered_model_alias(config.model_name, CHAMPION, str(version))
+    except mlflow.exceptions.MlflowException as error:
+        raise FramingError(place, str(error).splitlines()[0][:160], "the MLflow UI lists the versions") from None
 
 
 def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
-    """The local folder of a tagger and a name for it: from a folder, `runs:/ID`, or `models:/name@alias`.
+    """The local folder of a tagger and a name for it, from `runs:/ID`, `models:/name/version` or `models:/name@alias`.
 
     Raises FramingError if there is none.
     """
-    if Path(reference).is_dir():
-        return Path(reference), Path(reference).name
     if not reference.startswith(("runs:/", "models:/")):
         cure = "give a tagger's folder, runs:/ID, models:/NAME/VERSION or models:/NAME@champion"
         raise FramingError(f"--model {reference}", "no such folder", cure)
@@ -215,6 +242,7 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
             f"--model {reference}", f"no run is recorded in {config.folder}", "run `make train` first"
         )
     mlflow = connect(config)
+    name, _, alias = reference.removeprefix("models:/").partition("@")
     uri = f"{reference}/{TAGGER}" if reference.startswith("runs:/") and reference.count("/") == 1 else reference
     try:
         folder = Path(mlflow.artifacts.download_artifacts(uri))
@@ -225,4 +253,7 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
     found = next((file.parent for file in folder.rglob("tagger.json")), None)
     if found is None:
         raise FramingError(f"--model {reference}", "this model holds no tagger", "name one that framing trained")
+    if alias:  # an alias moves; the version that it means now is what made these predictions
+        version = mlflow.MlflowClient().get_model_version_by_alias(name, alias).version
+        return found, f"models:/{name}/{version}"
     return found, reference

@@ -189,7 +189,9 @@ class Training:
             return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
         self.classifier.load_trained(named("last."))
-        self.average, self.best = named("average."), named("best.")
+        device = self.classifier.device
+        self.average = {name: value.to(device) for name, value in named("average.").items()}
+        self.best = named("best.")
         state = self.optimizer.state_dict()
         values: dict[int, dict[str, Any]] = {}
         for name, value in named("optimizer.").items():

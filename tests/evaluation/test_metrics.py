@@ -87,6 +87,18 @@ def test_an_undecided_facet_is_left_out() -> None:
     assert row.support == 1
 
 
+def test_perfect_predictions_have_a_perfect_interval_however_rare_the_labels() -> None:
+    gold = {str(n): Record(str(n), "de", f"d{n}", {"f": (label,)}, {}) for n, label in enumerate("abc")}
+    for row in score(judge(gold, gold)):
+        assert row.low in (None, 1.0)
+
+
+def test_a_facet_that_gold_never_decides_has_no_scores() -> None:
+    gold = {"1": Record("1", "de", "d", {"f": ("a",)}, {})}
+    predicted = {"1": Record("1", "de", "d", {"f": ("a",), "g": ("x",)}, {})}
+    assert {row.facet for row in score(judge(gold, predicted))} == {"f"}
+
+
 def test_files_are_read_and_their_faults_named(tmp_path: Path) -> None:
     gold, predictions = tmp_path / "gold.jsonl", tmp_path / "p.jsonl"
     lines = [{"id": f"d:{n}", "language": "en", "labels": {"kind": "body", "stance": ["x"]}} for n in range(3)]

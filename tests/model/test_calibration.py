@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -11,6 +12,7 @@ from conftest import ROOT
 from framing.dataset import LabelMatrix
 from framing.evaluation.metrics import calibration_error
 from framing.model.calibration import Calibration, decide, fit_calibration, probabilities
+from framing.schema import Constraint, Schema
 from framing.schema_file import read_schema
 
 SCHEMA = read_schema(ROOT / "data" / "schema.yaml")
@@ -39,6 +41,23 @@ def test_the_cheapest_change_mends_a_broken_constraint() -> None:
     assert labels["stance"] == labels["holder"] == ()
     (labels,) = decide(row(body=0.48, boilerplate=0.52, sanctions=0.99, europe=0.99), SCHEMA, PLAIN)
     assert labels["kind"] == ("body",), "sure stances outweigh a doubtful kind"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Constraint("stance", requires=("kind.body",)),
+        Constraint("stance", excludes=("kind.boilerplate",)),
+        Constraint("kind.headline", requires=("stance",)),
+        Constraint("kind", requires=("stance",)),
+    ],
+)
+def test_constraints_of_other_schemas_are_kept_too(rule: Constraint) -> None:
+    schema = Schema("other", "", SCHEMA.facets, (rule,))
+    rng = np.random.default_rng(2)
+    scores = rng.random((300, WIDTH)).astype(np.float32) * 0.98 + 0.01
+    for labels in decide(scores, schema, PLAIN):
+        assert schema.violations(labels) == []
 
 
 def test_a_temperature_mends_overconfident_logits() -> None:

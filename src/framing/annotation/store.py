@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def read_annotations(sources: Iterable[str | Path], schema: Schema) -> tuple[lis
     faults: list[FramingError] = []
     seen: dict[tuple[str, str], str] = {}
     for file in find_files(sources):
-        for number, line in enumerate(decode(file).splitlines(), 1):
+        for number, line in enumerate(io.StringIO(decode(file)), 1):
             try:
                 for _, record in json_lines(line, str(file), number):
                     annotation = _parse(record, f"{file}:{number}", schema)
@@ -79,7 +80,7 @@ def _parse(record: Mapping[str, Any], place: str, schema: Schema) -> Annotation:
     labels = labels_from_json(record["labels"])
     wrong = schema.violations(labels)
     if wrong:
-        finding, _, cure = "; also ".join(wrong).partition("; ") if len(wrong) == 1 else (" | ".join(wrong), "", "")
+        finding, _, cure = wrong[0].partition("; ") if len(wrong) == 1 else (" | ".join(wrong), "", "")
         raise FramingError(place, finding, cure)
     note = str(record.get("note") or "")
     return Annotation(str(record["id"]), str(record["digest"]), str(record["coder"]), labels, note)

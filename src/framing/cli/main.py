@@ -5,15 +5,39 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from typing import Any
 
 import typer
+import typer.core
 
 from framing import __version__
 from framing.cli import data, evaluate, predict, schema, train
 from framing.cli.terminal import errors
 from framing.errors import FramingError
 
+
+class _Commands(typer.core.TyperGroup):
+    """What ends a command from outside: Typer would turn these into other exit codes by itself."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # the reader of a pipe (head, less) has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            errors.print("\ninterrupted", style="yellow")
+            raise typer.Exit(130) from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            finding = str(error.strerror).lower()
+            raise FramingError(str(error.filename), finding, "check the path, its permissions and the disk") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="framing",
     help="Train stance and framing classifiers for news from a codebook and annotations, and tag paragraphs.",
     no_args_is_help=True,
@@ -55,13 +79,6 @@ def run() -> None:
         for line in str(error).splitlines():
             errors.print(f"[bold red]error:[/] {line.replace('[', chr(92) + '[')}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        errors.print("\ninterrupted", style="yellow")
-        sys.exit(130)
-    except BrokenPipeError:
-        # the reader of a pipe (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 if __name__ == "__main__":

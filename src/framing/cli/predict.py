@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,8 +48,14 @@ def predict(
     from framing.corpus.reading import find_files, read_documents, read_records
 
     find_files(sources)
-    read = read_records(sources) if unit == "paragraph" else split_documents(read_documents(sources))
-    paragraphs = _not_empty(read, sources)
+
+    def read() -> Iterator[Paragraph]:
+        return read_records(sources) if unit == "paragraph" else split_documents(read_documents(sources))
+
+    if "-" not in sources:
+        # A fault in the last file must not cost the hours that the others took: reading is cheap, tagging is not.
+        deque(read(), maxlen=0)
+    paragraphs = _not_empty(read(), sources)
     with TerminalReporter() as reporter:
         reporter.say("loading the tagger")
         where = Path(model)
@@ -71,7 +78,7 @@ def predict(
 
 
 def _not_empty(paragraphs: Iterator[Paragraph], sources: list[str]) -> Iterator[Paragraph]:
-    """The same, with the faults of the first file found before a model is loaded."""
+    """The same; raises FramingError if there is none."""
     first = next(paragraphs, None)
     if first is None:
         raise FramingError(" ".join(sources), "no paragraph found", "is there text in it?")

@@ -40,14 +40,18 @@ def train(
     framing train resume=RUN                    go on with a run that was interrupted
     """
     words = list(overrides or [])
-    folder = conf or _conf_folder()
+    resumed = [word for word in words if word.startswith("resume=")]
+    if resumed and any(not word.startswith(("resume=", "tracking")) for word in words):
+        finding = "a run goes on with the configuration it began with"
+        raise FramingError(resumed[0], finding, "give nothing but resume= and tracking settings, or start a new run")
+    folder = conf or conf_folder()
     if {"-m", "--multirun"} & set(words):
         words = [word for word in words if word not in ("-m", "--multirun")]
         for combination in _sweep(words):
-            output.print(f"[bold]{' '.join(combination)}[/]", highlight=False)
-            _train_one(_compose(folder, combination))
+            output.print(" ".join(combination), style="bold", highlight=False, markup=False)
+            _train_one(compose_values(folder, combination))
         return
-    values = _compose(folder, words)
+    values = compose_values(folder, words)
     if show_config:
         import yaml
 
@@ -69,7 +73,7 @@ def _train_one(values: Mapping[str, Any]) -> None:
     _show(result, config)
 
 
-def _conf_folder() -> Path:
+def conf_folder() -> Path:
     """conf/ of the project one stands in, of the checkout this is installed from, or of the wheel."""
     package = Path(__file__).resolve().parent.parent
     for folder in (Path("conf"), package.parent.parent / "conf", package / "conf"):
@@ -78,7 +82,8 @@ def _conf_folder() -> Path:
     raise FramingError("conf/train.yaml", "no configuration found", "run this in the project's folder, or give --conf")
 
 
-def _compose(folder: Path, overrides: list[str]) -> dict[str, Any]:
+def compose_values(folder: Path, overrides: list[str]) -> dict[str, Any]:
+    import yaml
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -89,7 +94,7 @@ def _compose(folder: Path, overrides: list[str]) -> dict[str, Any]:
     try:
         with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
             composed = OmegaConf.to_container(compose("train", overrides), resolve=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
         # Hydra says first what is wrong and then, in lines of its own, how it would look it up
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         cause = str(error.__cause__ or "").splitlines()
@@ -104,9 +109,14 @@ def _sweep(overrides: list[str]) -> list[list[str]]:
     import itertools
 
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
 
     choices = []
-    for word, parsed in zip(overrides, OverridesParser.create().parse_overrides(overrides), strict=True):
+    try:
+        parser = OverridesParser.create().parse_overrides(overrides)
+    except HydraException as error:
+        raise FramingError("config", str(error).splitlines()[0], "write KEY=VALUE,VALUE") from None
+    for word, parsed in zip(overrides, parser, strict=True):
         if parsed.is_sweep_override():
             key = parsed.get_key_element()
             choices.append([f"{key}={value}" for value in parsed.sweep_string_iterator()])
@@ -160,5 +170,5 @@ def promote(
 
 def tracking_config(folder: Path) -> Any:
     """The configured tracking, at `folder`."""
-    values = _compose(_conf_folder(), [f"tracking.folder={folder}"])
-    return check_config(values).tracking
+    config = check_config(compose_values(conf_folder(), []))
+    return config.tracking.model_copy(update={"folder": folder})

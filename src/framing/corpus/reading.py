@@ -63,7 +63,9 @@ def read_records(sources: Iterable[str | Path]) -> Iterator[Paragraph]:
                 raise FramingError(place, "the text is empty", "remove the record or give it a text")
             language = str(record.get("language") or detect_languages([text])[0])
             document = str(record.get("document") or record_id)
-            position = int(record.get("position") or 1)
+            position = record.get("position") or 1
+            if not isinstance(position, int):
+                raise FramingError(place, f"position {position!r:.40} is no number", "write a number or leave it out")
             yield Paragraph(record_id, document, position, 0, len(text), text, language, str(record.get("title", "")))
 
 

@@ -79,13 +79,19 @@ def read_records_file(path: Path) -> dict[str, Record]:
     for place, line in json_lines(decode(path), str(path)):
         if not isinstance(line.get("labels"), dict) or "id" not in line:
             raise FramingError(place, "no 'id' or no 'labels' object", 'write {"id", "language", "labels": {...}}')
+        for facet, chosen in line["labels"].items():
+            if not isinstance(chosen, str | list | None):
+                raise FramingError(place, f"facet {facet!r} holds {chosen!r:.40}", "write a label id or a list of them")
+        shares = line.get("probabilities") or {}
+        if not isinstance(shares, dict) or not all(isinstance(known, dict) for known in shares.values()):
+            raise FramingError(place, "'probabilities' is no object of objects", 'write {"facet": {"label": 0.5}}')
         record_id = str(line["id"])
         if record_id in records:
             raise FramingError(place, f"id {record_id!r} stands twice", "keep one of the two")
         document = str(line.get("document") or record_id.rpartition(":")[0] or record_id)
         language = str(line.get("language") or "und")
         labels = labels_from_json(line["labels"])
-        records[record_id] = Record(record_id, language, document, labels, line.get("probabilities") or {})
+        records[record_id] = Record(record_id, language, document, labels, shares)
     if not records:
         raise FramingError(str(path), "the file is empty", "write one record a line")
     return records
@@ -179,7 +185,10 @@ def _facet_scores(judged: Judged, facet: str, language: str, rows: Bools, seed: 
     drawn = [weights @ table for table in (hits, gold, chosen)]
     if occurring.any():
         # A label that does not occur in gold has no recall to speak of: the macro mean is over those that do.
-        add("macro_f1", float(f1(*sums)[occurring].mean()), f1(*drawn)[:, occurring].mean(axis=1))
+        # So too in each draw of the bootstrap: a label whose documents were not drawn has none there.
+        present = drawn[1] > 0
+        samples = (f1(*drawn) * present).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+        add("macro_f1", float(f1(*sums)[occurring].mean()), samples[present.any(axis=1)])
     micro = f1(*(np.array([part.sum()]) for part in sums))
     add("micro_f1", float(micro[0]), f1(*(part.sum(axis=1) for part in drawn)))
     known = judged.probabilities[np.ix_(kept, judged.of(facet))]
@@ -193,14 +202,17 @@ def _facet_scores(judged: Judged, facet: str, language: str, rows: Bools, seed: 
 
 def _label_scores(judged: Judged, facet: str, seed: int) -> list[Score]:
     rows: Bools = np.asarray(judged.mask[:, judged.of(facet)].any(axis=1))
+    if not rows.any():
+        return []
     hits, gold, chosen = _counts(judged, facet, rows)
     weights = bootstrap_weights([judged.clusters[row] for row in np.flatnonzero(rows)], seed)
-    samples = f1(weights @ hits, weights @ gold, weights @ chosen)
+    drawn_gold = weights @ gold
+    samples = f1(weights @ hits, drawn_gold, weights @ chosen)
     values = f1(hits.sum(axis=0), gold.sum(axis=0), chosen.sum(axis=0))
     found = []
     for place, column in enumerate(judged.of(facet)):
         label, support = judged.columns[column][1], int(gold[:, place].sum())
-        low, high = _interval(samples[:, place])
+        low, high = _interval(samples[drawn_gold[:, place] > 0, place]) if support else (None, None)
         right, called = hits[:, place].sum(), chosen[:, place].sum()
         found.append(Score(facet, label, "", "f1", float(values[place]), support, low, high))
         found.append(Score(facet, label, "", "precision", float(right / called) if called else 0.0, support))

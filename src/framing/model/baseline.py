@@ -57,6 +57,7 @@ class Baseline:
             model = LogisticRegression(C=self.config.regularisation, class_weight="balanced", solver="liblinear")
             model.fit(features[both], truth, sample_weight=share)
             self.weights[column], self.bias[column] = model.coef_[0], model.intercept_[0]
+        self.weights = self.weights.astype(np.float16).astype(np.float32)  # what is scored is what is saved
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.asarray(self.features.transform(texts) @ self.weights.T + self.bias, np.float32)

@@ -100,8 +100,9 @@ def _best_threshold(scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> fl
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order])
     f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
-    best = int(f1.argmax())
     ranked = scores[order]
+    f1[:-1][ranked[:-1] == ranked[1:]] = -1  # no threshold lies between equal scores
+    best = int(f1.argmax())
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
     return float(np.clip((ranked[best] + below) / 2, 0.02, 0.98))
 
@@ -165,16 +166,17 @@ def _mend(chosen: NDArray[np.bool_], margins: NDArray[np.float32], schema: Schem
                 continue
             excluded = [c for ref in rule.excludes for c in _columns_of(schema, ref) if chosen[c]]
             if excluded:
-                if _cost(chosen, margins, schema, when) < margins[excluded].clip(0).sum():
+                if _cost(chosen, margins, schema, when) < _cost(chosen, margins, schema, excluded):
                     _drop(chosen, margins, schema, when)
                     continue
-                chosen[excluded] = False
+                _drop(chosen, margins, schema, excluded)
             required = [c for ref in rule.requires for c in _columns_of(schema, ref)]
             if required and not chosen[required].any():
                 best = required[int(margins[required].argmax())]
                 if _cost(chosen, margins, schema, when) <= -margins[best]:
                     _drop(chosen, margins, schema, when)
                 else:
+                    chosen[_rivals(schema, best)] = False
                     chosen[best] = True
 
 
@@ -193,7 +195,10 @@ def _cost(chosen: NDArray[np.bool_], margins: NDArray[np.float32], schema: Schem
     cost = 0.0
     for column in columns:
         if chosen[column]:
-            rivals = _rivals(schema, column)
+            others = _rivals(schema, column)
+            rivals = [rival for rival in others if rival not in columns]
+            if others and not rivals:
+                return float("inf")  # one label of this facet must stay
             cost += float(margins[column] - margins[rivals].max()) if rivals else max(0.0, float(margins[column]))
     return cost
 
@@ -202,7 +207,7 @@ def _drop(chosen: NDArray[np.bool_], margins: NDArray[np.float32], schema: Schem
     for column in columns:
         if chosen[column]:
             chosen[column] = False
-            rivals = _rivals(schema, column)
+            rivals = [rival for rival in _rivals(schema, column) if rival not in columns]
             if rivals:
                 chosen[rivals[int(margins[rivals].argmax())]] = True
 

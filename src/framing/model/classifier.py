@@ -33,7 +33,8 @@ class Classifier(nn.Module):
         self.backbone = Backbone(self.checkpoint, config.freeze_layers, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
         hidden = self.backbone.hidden_size
-        self.heads = nn.ModuleDict({facet.id: nn.Linear(hidden, len(facet.labels)) for facet in schema.facets})
+        # a list, since a facet may be called `type` or `keys`, which a ModuleDict does not take
+        self.heads = nn.ModuleList([nn.Linear(hidden, len(facet.labels)) for facet in schema.facets])
         self.device = torch.device("cpu")
         self.bf16 = False
         self.eval()
@@ -54,7 +55,7 @@ class Classifier(nn.Module):
     def forward(self, states: Tensor, mask: Tensor, owner: Tensor, texts: int) -> Tensor:
         """States of the trunk [windows x tokens x hidden] and each window's text -> logits [texts x labels]."""
         pooled = self.dropout(pool(self.backbone.top(states, mask).float(), mask, owner, texts))
-        return torch.cat([head(pooled) for head in self.heads.values()], dim=1)
+        return torch.cat([head(pooled) for head in self.heads], dim=1)
 
     def padded(self, windows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
         """ids and mask, both [windows x longest]."""
@@ -100,7 +101,7 @@ class Classifier(nn.Module):
         """[texts x hidden] -> [texts x labels]."""
         vectors = torch.from_numpy(pooled).to(self.device)
         with torch.inference_mode():
-            return torch.cat([head(vectors) for head in self.heads.values()], dim=1).cpu().numpy()
+            return torch.cat([head(vectors) for head in self.heads], dim=1).cpu().numpy()
 
     # ---- starting from the schema --------------------------------------------------------------------------------
 
@@ -118,12 +119,11 @@ class Classifier(nn.Module):
         flat /= norms
         ends = np.cumsum([len(texts) for texts in described])
         vectors = np.stack([part.mean(axis=0) for part in np.split(flat, ends[:-1])])
-        for facet in self.schema.facets:
+        for facet, head in zip(self.schema.facets, self.heads, strict=True):
             rows = vectors[self.schema.columns(facet.id)]
             centre = rows.mean(axis=0)
             direction = rows - centre
             direction /= np.linalg.norm(direction, axis=1, keepdims=True) + 1e-9
-            head = self.heads[facet.id]
             assert isinstance(head, nn.Linear)
             with torch.no_grad():
                 head.weight.copy_(torch.from_numpy(direction * (_START_SCALE / norms.mean())))
@@ -137,6 +137,9 @@ class Classifier(nn.Module):
         return {name: value.detach() for name, value in self.state_dict().items() if name in learning}
 
     def load_trained(self, state: dict[str, Tensor]) -> None:
+        missing = set(self.trained_state()) ^ set(state)
+        if missing:
+            raise ValueError(f"weights that do not fit: {sorted(missing)[:3]}")
         self.load_state_dict(state, strict=False)
 
 

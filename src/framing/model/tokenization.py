@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framing.errors import FramingError
+
 
 @dataclass(frozen=True, slots=True)
 class Windows:
@@ -32,6 +34,9 @@ class Tokenization:
         from transformers import AutoTokenizer
 
         self.tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint)
+        limit = self.tokenizer.model_max_length
+        if max_tokens > limit:
+            raise FramingError("config model.max_tokens", f"{max_tokens}, the encoder takes {limit}", "choose less")
         self.prefix, self.max_tokens = prefix, max_tokens
 
     @property
