@@ -46,7 +46,7 @@ def label_bars(scores: Sequence[Score], path: Path, title: str) -> None:
         axes.text(1.01, place, f"{row.support}", va="center", fontsize=8, color="#555555")
     axes.set_yticks(range(len(rows)), [f"{row.facet} · {row.label}" for row in rows], fontsize=8)
     axes.set_xlim(0, 1)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlabel("F1 with 95 % interval (bootstrap over articles); right: positives", fontsize=8)
     axes.set_title(title, fontsize=10, loc="left")
     _save(figure, path)
