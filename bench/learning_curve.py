@@ -28,7 +28,7 @@ from framing.model.calibration import fit_calibration
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.splits import fewer, read_split
-from framing.tracking import NullTracker
+from framing.tracking import STATE, NullTracker
 
 MODELS = {
     "tfidf": ["model=tfidf"],
@@ -82,7 +82,9 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 
 def train_one(config: RunConfig, schema: Schema, train: Dataset, dev: Dataset, name: str) -> Tagger:
-    engine = learn(config, schema, train, dev, NullTracker(Path("runs/learning_curve")), Quiet())
+    tracker = NullTracker(Path("runs/learning_curve"))
+    (tracker.folder / STATE).unlink(missing_ok=True)  # or the next training would go on with the last one's
+    engine = learn(config, schema, train, dev, tracker, Quiet())
     return Tagger(schema, engine, fit_calibration(engine.logits(dev.texts), dev.matrix, schema), name)
 
 

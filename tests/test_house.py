@@ -34,7 +34,6 @@ HOMES = {
     "transformers": {"model.backbone", "model.tokenization"},
     "accelerate": {"experiment"},
     "sklearn": {"model.baseline", "training", "evaluation.metrics", "splits"},
-    "skops": {"model.baseline"},
     "matplotlib": {"evaluation.plots"},
     "pandas": {"tracking", "serving"},
     "krippendorff": {"annotation.agreement"},

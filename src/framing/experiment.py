@@ -168,8 +168,8 @@ def _log_inputs(
             for p, values, mask in zip(data.paragraphs, data.matrix.values, data.matrix.mask, strict=True)
         ]
         tracker.log_dataset(config.data.name, data.fingerprint, rows, context)
-    counts = {f"data/{c}/paragraphs": float(len(d)) for c, d in zip(("train", "dev", "test"), parts, strict=True)}
-    tracker.log_metrics(counts)
+    counts = {context: len(data) for context, data in zip(("train", "dev", "test"), parts, strict=True)}
+    tracker.log_params({"paragraphs": counts})
 
 
 def learn(

@@ -35,7 +35,7 @@ class Tagger:
     schema.yaml         the labelling schema
     calibration.json    temperatures and thresholds
     weights.safetensors what was trained (half floats); the frozen rest comes from the backbone's checkpoint
-    features.skops      of the baseline only
+    vocabulary.json     of the baseline only
     """
 
     schema: Schema

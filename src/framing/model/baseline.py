@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import FeatureUnion
 
 from framing.config import TfidfConfig
 from framing.dataset import Dataset
@@ -25,23 +26,21 @@ class Baseline:
 
     def __init__(self, schema: Schema, config: TfidfConfig) -> None:
         self.schema, self.config = schema, config
-        words = TfidfVectorizer(
-            ngram_range=(1, config.word_ngrams), max_features=config.max_features, sublinear_tf=True, min_df=2
-        )
-        characters = TfidfVectorizer(
-            analyzer="char_wb",
-            ngram_range=(3, max(3, config.character_ngrams)),
-            max_features=config.max_features,
-            sublinear_tf=True,
-            min_df=2,
-        )
-        self.features: Any = FeatureUnion([("words", words), ("characters", characters)])
+        longest = max(3, config.character_ngrams)
+        self.views: dict[str, dict[str, Any]] = {
+            "words": {"ngram_range": (1, config.word_ngrams), "sublinear_tf": True},
+            "characters": {"analyzer": "char_wb", "ngram_range": (3, longest), "sublinear_tf": True},
+        }
+        self.vectorizers: dict[str, Any] = {
+            name: TfidfVectorizer(**view, max_features=config.max_features, min_df=2)
+            for name, view in self.views.items()
+        }
         self.weights: NDArray[np.float32] = np.zeros((0, 0), np.float32)
         self.bias: NDArray[np.float32] = np.zeros(0, np.float32)
 
     def fit(self, train: Dataset) -> None:
         """Learn from the decided labels; a soft label counts as both, by its share."""
-        features = self.features.fit_transform(train.texts).tocsr()
+        features = hstack([v.fit_transform(train.texts) for v in self.vectorizers.values()], format="csr")
         labels = len(self.schema.labels)
         self.weights = np.zeros((labels, features.shape[1]), np.float32)
         self.bias = np.full(labels, _NEVER, np.float32)
@@ -54,26 +53,33 @@ class Baseline:
             if len(np.unique(truth)) < 2:
                 self.bias[column] = -_NEVER if len(truth) and truth[0] else _NEVER
                 continue
-            model = LogisticRegression(C=self.config.regularisation, class_weight="balanced", solver="liblinear")
+            model = LogisticRegression(
+                C=self.config.regularisation, class_weight="balanced", solver="liblinear", dual=True
+            )
             model.fit(features[both], truth, sample_weight=share)
             self.weights[column], self.bias[column] = model.coef_[0], model.intercept_[0]
         self.weights = self.weights.astype(np.float16).astype(np.float32)  # what is scored is what is saved
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return np.asarray(self.features.transform(texts) @ self.weights.T + self.bias, np.float32)
+        features = hstack([v.transform(texts) for v in self.vectorizers.values()], format="csr")
+        return np.asarray(features @ self.weights.T + self.bias, np.float32)
 
     def save(self, folder: Path) -> None:
-        """The features by skops, which writes no pickle, and the weights beside them."""
-        import skops.io
+        """Vocabularies as JSON and numbers as safetensors: a pickle could run code when it is loaded."""
         from safetensors.numpy import save_file
 
-        skops.io.dump(self.features, folder / "features.skops")
-        save_file({"weights": self.weights.astype(np.float16), "bias": self.bias}, folder / "weights.safetensors")
+        words = {name: list(v.get_feature_names_out()) for name, v in self.vectorizers.items()}
+        (folder / "vocabulary.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
+        arrays = {f"idf.{name}": np.asarray(v.idf_, np.float32) for name, v in self.vectorizers.items()}
+        arrays |= {"weights": self.weights.astype(np.float16), "bias": self.bias}
+        save_file(arrays, folder / "weights.safetensors")
 
     def load(self, folder: Path) -> None:
-        import skops.io
         from safetensors.numpy import load_file
 
-        self.features = skops.io.load(folder / "features.skops", trusted=["numpy.dtype"])
-        state = load_file(folder / "weights.safetensors")
-        self.weights, self.bias = state["weights"].astype(np.float32), state["bias"]
+        words = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+        arrays = load_file(folder / "weights.safetensors")
+        for name, view in self.views.items():
+            self.vectorizers[name] = TfidfVectorizer(**view, vocabulary=words[name])
+            self.vectorizers[name].idf_ = arrays[f"idf.{name}"].astype(np.float64)
+        self.weights, self.bias = arrays["weights"].astype(np.float32), arrays["bias"]
