@@ -22,13 +22,15 @@ from framing.corpus.reading import read_records
 from framing.dataset import Dataset
 from framing.evaluation.metrics import Score, judge, read_records_file, score
 from framing.evaluation.report import facet_rows
-from framing.experiment import gold_records, learn, load_dataset, predicted_records
+from framing.experiment import load_dataset
 from framing.inference.tagger import Tagger
+from framing.learning import learn
 from framing.model.calibration import fit_calibration
 from framing.schema import Schema
 from framing.schema_file import read_schema
+from framing.scoring import gold_records, predicted_records
 from framing.splits import fewer, read_split
-from framing.tracking import STATE, NullTracker
+from framing.tracking.tracker import STATE, NullTracker
 
 MODELS = {
     "tfidf": ["model=tfidf"],

@@ -19,7 +19,7 @@ FLOORS = [
     {"dataset"},
     {"splits", "model", "evaluation"},
     {"trunk", "training", "inference"},
-    {"serving"},
+    {"serving", "learning", "scoring", "lineage"},
     {"experiment"},
     {"cli"},
 ]
@@ -32,7 +32,7 @@ HOMES = {
     "mlflow": {"tracking", "serving"},
     "torch": {"model.backbone", "model.classifier", "model.weights", "training", "trunk"},
     "transformers": {"model.backbone", "model.tokenization"},
-    "accelerate": {"experiment"},
+    "accelerate": {"learning"},
     "sklearn": {"model.baseline", "training", "evaluation.metrics", "splits"},
     "matplotlib": {"evaluation.plots"},
     "pandas": {"tracking", "serving"},

@@ -14,7 +14,7 @@ from mlflow.pyfunc.model import PythonModel
 from mlflow.types.schema import Array, ColSpec, DataType, Map, Object, Property, Schema
 
 from framing.records import Paragraph
-from framing.tracking import TAGGER
+from framing.tracking.tracker import TAGGER
 
 if TYPE_CHECKING:
     from framing.schema import Schema as LabellingSchema

@@ -43,9 +43,9 @@ def predict(
 
     framing predict gold.jsonl --unit paragraph -o p.jsonl   records {"id", "text"} as they are
     """
-    from framing import tracking
     from framing.corpus.paragraphs import split_documents
     from framing.corpus.reading import find_files, read_documents, read_records
+    from framing.tracking.registry import resolve
 
     find_files(sources)
 
@@ -62,7 +62,7 @@ def predict(
         from framing.inference.prediction import whole_file, write_predictions
         from framing.inference.tagger import Tagger
 
-        path, name = (where, where.name) if where.is_dir() else tracking.resolve(tracking_config(folder), model)
+        path, name = (where, where.name) if where.is_dir() else resolve(tracking_config(folder), model)
         tagger = Tagger.load(path, name)
         predictions = _watched(tagger.tag(paragraphs), reporter)
         if out is not None:

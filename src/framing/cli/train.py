@@ -129,10 +129,10 @@ def _recorded(config: RunConfig) -> tuple[RunConfig, str]:
     """The configuration that the run to go on with was started with, and its id."""
     import yaml
 
-    from framing import tracking
+    from framing.tracking.store import find_run, run_config_text
 
-    run_id = tracking.find_run(config.tracking, str(config.resume))
-    values = yaml.safe_load(tracking.run_config_text(config.tracking, run_id))
+    run_id = find_run(config.tracking, str(config.resume))
+    values = yaml.safe_load(run_config_text(config.tracking, run_id))
     return check_config({**values, "tracking": config.tracking.model_dump(mode="json")}), run_id
 
 
@@ -161,10 +161,10 @@ def promote(
     folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
 ) -> None:
     """Make a registered version the champion: the tagger that `framing predict` takes."""
-    from framing import tracking
+    from framing.tracking import registry
 
     config = tracking_config(folder)
-    tracking.promote(config, version)
+    registry.promote(config, version)
     output.print(f"{config.model_name} version {version} is the champion now", highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""Where runs are recorded. The only room, with `serving`, that knows MLflow."""
+"""Runs in an MLflow store: opened, gone on with, found."""
 
 from __future__ import annotations
 
@@ -7,49 +7,11 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from framing.config import RunConfig, TrackingConfig
-from framing.errors import FramingError, MissingChampion
-
-CHAMPION = "champion"
-CONFIG_FILE = "config.yaml"
-STATE = "state.safetensors"
-"""Of a training after its last whole epoch, in the run's folder; it is there as long as the run has not ended."""
-
-TAGGER = "tagger"
-"""The name under which a run's tagger is logged: `runs:/ID/tagger`."""
-
-
-class Tracker(Protocol):
-    """What a run tells about itself. `folder` is its own place on this disk, for checkpoints."""
-
-    run_id: str
-    folder: Path
-
-    def log_params(self, values: Mapping[str, Any]) -> None: ...
-
-    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None: ...
-
-    def log_files(self, folder: Path, name: str = "") -> None: ...
-
-    def log_dataset(self, name: str, fingerprint: str, rows: list[dict[str, str]], context: str) -> None: ...
-
-
-class NullTracker:
-    """Records nothing; the run keeps its files in its folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.run_id, self.folder = "untracked", folder
-        folder.mkdir(parents=True, exist_ok=True)
-
-    def log_params(self, values: Mapping[str, Any]) -> None: ...
-
-    def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None: ...
-
-    def log_files(self, folder: Path, name: str = "") -> None: ...
-
-    def log_dataset(self, name: str, fingerprint: str, rows: list[dict[str, str]], context: str) -> None: ...
+from framing.errors import FramingError
+from framing.tracking.tracker import CONFIG_FILE, STATE, NullTracker, Tracker
 
 
 class MlflowTracker:
@@ -91,9 +53,6 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", str(value)
-
-
-# ---- the store -------------------------------------------------------------------------------------------------
 
 
 def store_uri(config: TrackingConfig) -> str:
@@ -194,66 +153,3 @@ def run_config_text(config: TrackingConfig, run_id: str) -> str:
     except Exception:  # MLflow raises what its store raises
         finding = "the run has no configuration: it ended before it began to learn"
         raise FramingError(f"run {run_id}", finding, "start a new run") from None
-
-
-# ---- models ----------------------------------------------------------------------------------------------------
-
-
-def register(config: TrackingConfig, model_uri: str, tags: Mapping[str, str]) -> int:
-    """A new version of the registered model; its number."""
-    mlflow = connect(config)
-    version = mlflow.register_model(model_uri, config.model_name, tags=dict(tags))
-    return int(version.version)
-
-
-def champion_tags(config: TrackingConfig) -> Mapping[str, str] | None:
-    """Tags of the version that is champion; None if there is none."""
-    mlflow = connect(config)
-    try:
-        found = mlflow.MlflowClient().get_model_version_by_alias(config.model_name, CHAMPION)
-    except mlflow.exceptions.MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        return None
-    return {**found.tags, "version": str(found.version)}
-
-
-def promote(config: TrackingConfig, version: int) -> None:
-    place = f"version {version} of {config.model_name!r}"
-    if store_uri(config).startswith("sqlite") and not (config.folder / "mlflow.db").is_file():
-        raise FramingError(place, f"no run is recorded in {config.folder}", "run `make train` first")
-    mlflow = connect(config)
-    try:
-        mlflow.MlflowClient().set_registered_model_alias(config.model_name, CHAMPION, str(version))
-    except mlflow.exceptions.MlflowException as error:
-        raise FramingError(place, str(error).splitlines()[0][:160], "the MLflow UI lists the versions") from None
-
-
-def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
-    """The local folder of a tagger and a name for it, from `runs:/ID`, `models:/name/version` or `models:/name@alias`.
-
-    Raises FramingError if there is none.
-    """
-    if not reference.startswith(("runs:/", "models:/")):
-        cure = "give a tagger's folder, runs:/ID, models:/NAME/VERSION or models:/NAME@champion"
-        raise FramingError(f"--model {reference}", "no such folder", cure)
-    if store_uri(config).startswith("sqlite") and not (config.folder / "mlflow.db").is_file():
-        raise MissingChampion(
-            f"--model {reference}", f"no run is recorded in {config.folder}", "run `make train` first"
-        )
-    mlflow = connect(config)
-    name, _, alias = reference.removeprefix("models:/").partition("@")
-    uri = f"{reference}/{TAGGER}" if reference.startswith("runs:/") and reference.count("/") == 1 else reference
-    try:
-        folder = Path(mlflow.artifacts.download_artifacts(uri))
-    except Exception as error:  # MLflow raises what its store raises
-        first = str(error).strip().splitlines()[0][:160]
-        cure = "train one with `make train`, or name another with --model"
-        raise MissingChampion(f"--model {reference}", f"no such model ({first})", cure) from None
-    found = next((file.parent for file in folder.rglob("tagger.json")), None)
-    if found is None:
-        raise FramingError(f"--model {reference}", "this model holds no tagger", "name one that framing trained")
-    if alias:  # an alias moves; the version that it means now is what made these predictions
-        version = mlflow.MlflowClient().get_model_version_by_alias(name, alias).version
-        return found, f"models:/{name}/{version}"
-    return found, reference

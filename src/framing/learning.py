@@ -1,0 +1,112 @@
+"""From a configuration and annotated paragraphs to an engine: the caller of training, who shows, records and keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+
+from framing.config import RunConfig
+from framing.dataset import Dataset
+from framing.errors import FramingError
+from framing.evaluation import plots
+from framing.inference.engine import Engine
+from framing.inference.prediction import whole_file
+from framing.schema import Schema
+from framing.tracking.tracker import STATE, Tracker
+
+
+class Reporter(Protocol):
+    """Who watches a run: a terminal, a log, nobody."""
+
+    def say(self, text: str) -> None: ...
+
+    def progress(self, done: int, total: int, text: str) -> None: ...
+
+
+def learn(
+    config: RunConfig, schema: Schema, train: Dataset, dev: Dataset, tracker: Tracker, reporter: Reporter
+) -> Engine:
+    """The engine that the configured model becomes on these paragraphs; with `zero_shot`, on the schema alone."""
+    if config.model.kind == "tfidf":
+        if config.data.zero_shot:
+            raise FramingError("config model", "the baseline cannot start from a schema", "use model=bundled")
+        from framing.model.baseline import Baseline
+
+        baseline = Baseline(schema, config.model)
+        reporter.say("fitting the baseline")
+        baseline.fit(train)
+        return baseline
+    from framing.model.classifier import Classifier
+    from framing.model.weights import round_weights
+
+    set_seed(config.training.seed)
+    reporter.say("loading the encoder")
+    classifier = Classifier(schema, config.model)
+    _place(classifier, config)
+    if config.model.head_start == "schema" or config.data.zero_shot:
+        classifier.start_from_schema()
+    if not config.data.zero_shot:
+        _fine_tune(classifier, train, dev, config, tracker, reporter)
+    round_weights(classifier)
+    return classifier
+
+
+def _place(classifier: Any, config: RunConfig) -> None:
+    """The device and precision that accelerate finds best for this machine, or the precision asked for."""
+    classifier.move(Accelerator().device)
+    classifier.use_fastest_precision(config.training.precision)
+
+
+def _fine_tune(
+    classifier: Any, train: Dataset, dev: Dataset, config: RunConfig, tracker: Tracker, reporter: Reporter
+) -> None:
+    """The loop's caller: it shows, records and keeps what the loop yields. The state is saved after each epoch."""
+    from framing.model.weights import load_state, save_state
+    from framing.training import Training
+
+    read = _trunk(classifier, [*train.texts, *dev.texts], config, reporter)
+    training = Training(classifier, train, dev, config.training, read)
+    state = tracker.folder / STATE
+    history = tracker.folder / "history.json"
+    steps: list[tuple[int, float]] = []
+    epochs: list[tuple[int, float]] = []
+    if state.is_file():
+        training.restore(load_state(state))
+        kept = (list(map(tuple, part)) for part in json.loads(history.read_text()))
+        steps, epochs = ([point for point in part if point[0] <= training.number] for part in kept)
+        reporter.say(f"going on after epoch {training.epoch}")
+    text = ""
+    for step in training.steps():
+        steps.append((step.number, step.loss))
+        if step.dev_score is not None:
+            epochs.append((step.number, step.dev_score))
+            with whole_file(history) as file:
+                file.write(json.dumps([steps, epochs]))
+            save_state(training.state(), state)
+            tracker.log_metrics({"dev/score": step.dev_score, "train/epoch": step.epoch}, step.number)
+            text = f"dev {step.dev_score:.3f}{' best' if step.is_best else ''} "
+            reporter.say(f"epoch {step.epoch}: loss {step.loss:.3f}, {text}")
+        if step.number % 10 == 0 or step.dev_score is not None:
+            tracker.log_metrics({"train/loss": step.loss, "train/learning_rate": step.learning_rate}, step.number)
+        reporter.progress(step.number, step.total, f"epoch {step.epoch} loss {step.loss:.3f} {text}")
+    curves = tracker.folder / "curves"
+    curves.mkdir(exist_ok=True)
+    plots.training_curves(steps, epochs, curves / "training.png")
+    tracker.log_files(curves, "figures")
+
+
+def _trunk(classifier: Any, texts: Sequence[str], config: RunConfig, reporter: Reporter) -> Any:
+    """What gives the trunk's states: the cache, filled first, or the trunk itself."""
+    if not (config.training.cache_trunk and len(classifier.backbone.frozen)):
+        return classifier.trunk_states
+    from framing.trunk import TrunkCache
+
+    cache = TrunkCache(classifier)
+    windows = classifier.tokenization.windows(texts).ids
+    for done in cache.fill(windows, config.training.batch_tokens):
+        reporter.progress(done, len(windows), "states of the frozen layers")
+    return cache.read
