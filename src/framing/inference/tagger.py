@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import shutil
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from framing.config import ModelConfig
-from framing.errors import FramingError
+from framing.errors import FramingError, raise_all
 from framing.inference.engine import Engine
+from framing.model.bundled import cache_folder
 from framing.model.calibration import Calibration, decide, probabilities
 from framing.records import Paragraph, Prediction
 from framing.schema import Schema
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from framing.model.classifier import Classifier
 
 FORMAT = 1
+FORMAT_COMPILED = 1
 _CHUNK = 512
+_FIRST_CHUNK = 32
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ class Tagger:
     calibration.json    temperatures and thresholds
     weights.safetensors what was trained (half floats); the frozen rest comes from the backbone's checkpoint
     vocabulary.json     of the baseline only
+
+    An exported tagger has, instead of weights and checkpoint, all that its engine reads: `engine` in tagger.json says
+    which files of what size.
     """
 
     schema: Schema
@@ -44,10 +51,14 @@ class Tagger:
     name: str
 
     def tag(self, paragraphs: Iterable[Paragraph]) -> Iterator[Prediction]:
-        """Predictions in the order of the paragraphs, a chunk at a time: memory does not grow with their number."""
-        rest = iter(paragraphs)
-        while chunk := list(itertools.islice(rest, _CHUNK)):
+        """Predictions in the order of the paragraphs, a chunk at a time: memory does not grow with their number.
+
+        Chunks begin small, so that the first tags are there soon; larger ones waste less.
+        """
+        rest, size = iter(paragraphs), _FIRST_CHUNK
+        while chunk := list(itertools.islice(rest, size)):
             yield from self.tag_chunk(chunk)
+            size = min(2 * size, _CHUNK)
 
     def tag_chunk(self, chunk: list[Paragraph]) -> list[Prediction]:
         # The same text (furniture, agency copy) need not be read twice.
@@ -81,6 +92,12 @@ class Tagger:
             baseline = Baseline(schema, config)
             baseline.load(folder)
             return Tagger(schema, baseline, calibration, name or facts["name"])
+        if "engine" in facts:
+            from framing.inference.compiled import CompiledEngine
+
+            _check_files(folder, facts["engine"])
+            compiled = CompiledEngine(folder, config, facts["engine"]["precision"])
+            return Tagger(schema, compiled, calibration, name or facts["name"])
         from framing.model.classifier import Classifier
         from framing.model.weights import load_weights
 
@@ -101,6 +118,32 @@ def _read_facts(folder: Path) -> dict[str, Any]:
     if facts.get("format") != FORMAT:
         raise FramingError(str(file), f"format {facts.get('format')!r}, this program reads {FORMAT}", "train again")
     return facts
+
+
+def _check_files(folder: Path, engine: dict[str, Any]) -> None:
+    """Raises FramingError if an exported folder is of another format or a file is missing or cut short."""
+    cure = "export the tagger again with `framing export`"
+    kind = (engine.get("kind"), engine.get("format"))
+    if kind != ("openvino", FORMAT_COMPILED):
+        finding = f"an export of format {kind[0]} {kind[1]}, this program reads openvino {FORMAT_COMPILED}"
+        raise FramingError(str(folder / "tagger.json"), finding, cure)
+    faults = []
+    for name, size in engine["files"].items():
+        file = folder / name
+        if not file.is_file():
+            faults.append(FramingError(str(file), "is missing from this exported tagger", cure))
+        elif file.stat().st_size != size:
+            faults.append(FramingError(str(file), f"has {file.stat().st_size} bytes, was written with {size}", cure))
+    raise_all(faults)
+
+
+def kept_export(folder: Path) -> Path:
+    """Where the export of the tagger in `folder` is kept if no other place is named: by all that the tagger is."""
+    digest = hashlib.sha256(str(FORMAT_COMPILED).encode())
+    for name in ("tagger.json", "schema.yaml", "calibration.json", "weights.safetensors"):
+        file = folder / name
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    return cache_folder() / "exports" / digest.hexdigest()[:16]
 
 
 def save_tagger(tagger: Tagger, config: ModelConfig, folder: Path) -> None:
