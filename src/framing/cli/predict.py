@@ -32,6 +32,9 @@ def predict(
         typer.Option(help="document: split each text into paragraphs. paragraph: take records {id, text} as they are."),
     ] = "document",
     folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+    as_trained: Annotated[
+        bool, typer.Option("--as-trained", help="Do not take the faster form that `framing export` has made.")
+    ] = False,
 ) -> None:
     """Tag paragraphs: one record each, with labels and every label's probability.
 
@@ -60,10 +63,10 @@ def predict(
         reporter.say("loading the tagger")
         where = Path(model)
         from framing.inference.prediction import whole_file, write_predictions
-        from framing.inference.tagger import Tagger
+        from framing.inference.tagger import load_fastest
 
         path, name = (where, where.name) if where.is_dir() else resolve(tracking_config(folder), model)
-        tagger = Tagger.load(path, name)
+        tagger = load_fastest(path, name, as_trained=as_trained)
         predictions = _watched(tagger.tag(paragraphs), reporter)
         if out is not None:
             with whole_file(out) as file:

@@ -88,9 +88,7 @@ def _table(labels: Sequence[Labels], schema: Schema) -> NDArray[np.bool_]:
     return np.array([[label.id in row.get(label.facet, ()) for label in schema.labels] for row in labels], np.bool_)
 
 
-def _macro_f1(
-    gold: NDArray[np.bool_], chosen: NDArray[np.bool_], dev: Dataset, schema: Schema
-) -> dict[str, float]:
+def _macro_f1(gold: NDArray[np.bool_], chosen: NDArray[np.bool_], dev: Dataset, schema: Schema) -> dict[str, float]:
     """As `framing evaluate` counts it: over the labels that occur, on the paragraphs whose facet is decided."""
     found = {}
     for facet in schema.facets:

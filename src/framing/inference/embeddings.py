@@ -30,7 +30,8 @@ def save_embeddings(rows: NDArray[np.float32], path: Path, *, exact: bool = Fals
         return "floats"
     table = np.empty(len(rows), _eight_bits(rows.shape[1]))
     table["scale"] = np.abs(rows).max(axis=1) / 127
-    table["values"] = np.rint(rows / np.maximum(table["scale"], 1e-12)[:, None])
+    steps = np.where(table["scale"] > 0, table["scale"], 1)[:, None]
+    table["values"] = np.clip(np.rint(rows / steps), -127, 127)
     np.save(path, table)
     return "8 bits"
 

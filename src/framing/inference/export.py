@@ -120,8 +120,8 @@ def _write(
     embeddings = graph.word_embeddings(classifier.backbone).float().numpy()
     form = save_embeddings(embeddings, folder / EMBEDDINGS, exact=precision == "float")
     heads = list(classifier.heads)
-    arrays = {name: torch.cat([getattr(head, name) for head in heads]).detach().numpy() for name in ("weight", "bias")}
-    np.savez(folder / HEADS, **arrays)
+    weight, bias = (torch.cat([getattr(head, name) for head in heads]).detach().numpy() for name in ("weight", "bias"))
+    np.savez(folder / HEADS, weight=weight, bias=bias)
     _save_tokenizer(classifier, folder / TOKENIZER)
     (folder / "schema.yaml").write_text(schema_to_yaml(tagger.schema), encoding="utf-8")
     (folder / "calibration.json").write_text(tagger.calibration.to_json())
@@ -157,4 +157,3 @@ def _save_tokenizer(classifier: Classifier, path: Path) -> None:
         finding = "its tokenizer has no form that the tokenizers library reads"
         raise FramingError(f"encoder {classifier.checkpoint.folder}", finding, "use an encoder with a fast tokenizer")
     tokenizer.save(str(path), pretty=False)
-

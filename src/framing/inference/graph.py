@@ -17,8 +17,11 @@ from framing.inference.rounding import LEVELS, Rounded, round_layers
 from framing.model.backbone import Backbone
 
 _LAYER = re.compile(r"__module\.(.+)/aten::\w+/MatMul")
+_ROUGH = 0.0125
+"""Relative error of a layer's outputs above which each token gets its own 8-bit scale."""
+
 _TOO_ROUGH = 0.015
-"""Relative error of a layer's outputs in 8 bits above which it stays in floats."""
+"""Relative error above which a layer stays in floats."""
 
 _SAMPLE_ROWS = 3072
 
@@ -109,7 +112,7 @@ def round_products(model: Any, inputs: Mapping[str, NDArray[np.float32]], progre
     for number, group in enumerate(groups, 1):
         rows = inputs.get(group.name)
         if rows is not None:
-            rounded = round_layers(rows, group.weights)
+            rounded = round_layers(rows, group.weights, _ROUGH)
             if rounded.error <= _TOO_ROUGH:
                 _replace(group, rounded)
                 done += len(group.nodes)
@@ -133,23 +136,25 @@ def _products(model: Any) -> Iterator[Products]:
 
 
 def _replace(group: Products, rounded: Rounded) -> None:
-    """Each token is divided by its largest value, multiplied in 8 bits, and its outputs multiplied by that value."""
+    """Inputs and weights in 8 bits; with a step for each token, inputs are divided and outputs multiplied by it."""
     runtime()
     from openvino import opset13 as ops
 
     def constant(value: Any) -> Any:
         return ops.constant(np.asarray(value, np.float32))
 
-    source = group.nodes[0].input_value(0)
+    source, step = group.nodes[0].input_value(0), None
     if np.ptp(rounded.smoothing):
         source = ops.multiply(source, constant(1 / rounded.smoothing)).output(0)
-    largest = ops.reduce_max(ops.absolute(source), ops.constant(np.array([-1])), keep_dims=True)
-    step = ops.add(ops.multiply(largest, constant(1 / LEVELS)), constant(1e-9))
-    whole = ops.divide(source, step)
-    low, high = constant(-LEVELS - 1), constant(LEVELS)
-    whole = ops.fake_quantize(whole, low, high, low, high, 2 * LEVELS + 2)
+    if rounded.reach is None:
+        largest = ops.reduce_max(ops.absolute(source), ops.constant(np.array([-1])), keep_dims=True)
+        step = ops.add(ops.multiply(largest, constant(1 / LEVELS)), constant(1e-9))
+        source = ops.divide(source, step).output(0)
+    low, high = (constant(bound) for bound in rounded.reach or (-LEVELS - 1, LEVELS))
+    whole = ops.fake_quantize(source, low, high, low, high, 256)
     for node, weights, scales in zip(group.nodes, rounded.weights, rounded.scales, strict=True):
         kept = ops.multiply(ops.convert(ops.constant(weights), "f32"), constant(scales[:, None]))
-        product = ops.multiply(ops.matmul(whole, kept, transpose_a=False, transpose_b=True), step)
+        product = ops.matmul(whole, kept, transpose_a=False, transpose_b=True)
+        product = product if step is None else ops.multiply(product, step)
         for target in node.output(0).get_target_inputs():
             target.replace_source_output(product.output(0))

@@ -20,42 +20,66 @@ Floats = NDArray[np.float32]
 class Rounded:
     """Weights of layers that read one input, in 8 bits.
 
-    `smoothing` [inputs] divides the input's channels; `weights` [outputs x inputs] and `scales` [outputs] of each
-    layer; `error` is the relative error of their outputs on the rows they were chosen with.
+    `smoothing` [inputs] divides the input's channels; `reach` is the least and the greatest value that 256 levels then
+    span, or None: each token has its own. `weights` [outputs x inputs] and `scales` [outputs] of each layer; `error` is
+    the relative error of their outputs on the rows they were chosen with.
     """
 
     smoothing: Floats
+    reach: tuple[float, float] | None
     weights: list[NDArray[np.int8]]
     scales: list[Floats]
     error: float
 
 
-def round_layers(rows: Floats, layers: list[Floats]) -> Rounded:
-    """The best of a few smoothings for these layers on sample inputs [rows x inputs], then compensated rounding.
+def round_layers(rows: Floats, layers: list[Floats], limit: float) -> Rounded:
+    """8-bit weights for these layers, by sample inputs [rows x inputs].
 
-    Inputs are rounded token by token: the largest value of each is 127. In BERT-like encoders one channel of the first
-    token is ten times as large as all else, and would leave its neighbours few levels. Smoothing moves such a channel's
-    size into the weights (SmoothQuant, Xiao et al. 2023); how far is tried out.
+    One reach for all tokens is the quickest; where it costs more than `limit`, each token gets its own. In BERT-like
+    encoders one channel of the first token is ten times as large as all else and would leave its neighbours few levels.
+    """
+    found = _round(rows, layers, one_reach=True)
+    return found if found.error <= limit else _round(rows, layers, one_reach=False)
+
+
+def _round(rows: Floats, layers: list[Floats], *, one_reach: bool) -> Rounded:
+    """The best of a few smoothings, then compensated rounding.
+
+    Smoothing moves the size of large channels into the weights (SmoothQuant, Xiao et al. 2023); how far is tried out.
+    Every token counts alike, however large its outputs: a normalisation follows in the encoder.
     """
     together = np.concatenate(layers)
     target = rows @ together.T
-    spread = float(np.linalg.norm(target - target.mean(axis=0))) + 1e-9
+    weight = 1 / (np.linalg.norm(target - target.mean(axis=0), axis=1) + 1e-9)
 
-    def error(smoothing: Floats) -> float:
-        return float(np.linalg.norm(target - round_rows(rows / smoothing) @ _nearest(together * smoothing).T)) / spread
+    def seen(smoothing: Floats) -> Floats:
+        smooth = rows / smoothing
+        return round_rows(smooth, _reach(smooth) if one_reach else None)
 
-    smoothing = min(_smoothings(rows, together), key=error)
-    inputs = round_rows(rows / smoothing).astype(np.float64)
-    upper = _upper_factor(inputs.T @ inputs)
+    def error(inputs: Floats, rounded: Floats) -> float:
+        lost = np.linalg.norm(target - inputs @ rounded.T, axis=1) * weight
+        return float(np.sqrt(np.mean(lost**2)))
+
+    smoothing = min(_smoothings(rows, together), key=lambda s: error(seen(s), _nearest(together * s)))
+    inputs = seen(smoothing)
+    weighted = inputs.astype(np.float64) * weight[:, None]
+    upper = _upper_factor(weighted.T @ weighted)
     scales = [_scales(layer * smoothing) for layer in layers]
-    weights = [_compensated(layer * smoothing, s, upper) for layer, s in zip(layers, scales, strict=True)]
-    rounded = np.concatenate([w * s[:, None] for w, s in zip(weights, scales, strict=True)])
-    left = float(np.linalg.norm(target - inputs @ rounded.T)) / spread
-    return Rounded(smoothing, [w.astype(np.int8) for w in weights], scales, left)
+    whole = [_compensated(layer * smoothing, s, upper) for layer, s in zip(layers, scales, strict=True)]
+    rounded = np.concatenate([w * s[:, None] for w, s in zip(whole, scales, strict=True)]).astype(np.float32)
+    reach = _reach(rows / smoothing) if one_reach else None
+    return Rounded(smoothing, reach, [w.astype(np.int8) for w in whole], scales, error(inputs, rounded))
 
 
-def round_rows(rows: Floats) -> Floats:
-    """What is left of rows whose values are rounded to 255 levels between minus and plus the row's largest."""
+def _reach(rows: Floats) -> tuple[float, float]:
+    return min(0.0, float(rows.min())), max(0.0, float(rows.max())) + 1e-9
+
+
+def round_rows(rows: Floats, reach: tuple[float, float] | None) -> Floats:
+    """What is left of rows rounded to 256 levels of this reach, or to 255 up to each row's largest value."""
+    if reach is not None:
+        step = (reach[1] - reach[0]) / 255
+        return np.asarray(np.rint((np.clip(rows, *reach) - reach[0]) / step) * step + reach[0], np.float32)
     largest = np.abs(rows).max(axis=1, keepdims=True) + 1e-9
     return np.asarray(np.rint(rows * (LEVELS / largest)) * (largest / LEVELS), np.float32)
 
@@ -80,12 +104,12 @@ def _nearest(weights: Floats) -> Floats:
 
 def _upper_factor(hessian: NDArray[np.float64]) -> NDArray[np.float64]:
     """The upper Cholesky factor of the damped inverse."""
-    damped = hessian + np.eye(len(hessian)) * (_DAMPING * np.diag(hessian).mean() + 1e-9)
+    damped = hessian + np.eye(len(hessian)) * (_DAMPING * np.diag(hessian).mean() + 1e-12)
     return np.linalg.cholesky(np.linalg.inv(damped)).T
 
 
 def _compensated(weights: Floats, scales: Floats, upper: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Round column after column; what a column loses is taken over by those not yet rounded (GPTQ, Frantar et al. 2023).
+    """Round column after column; what one loses is taken over by those not yet rounded (GPTQ, Frantar et al. 2023).
 
     weights [outputs x inputs], scales [outputs] -> whole numbers of the same shape.
     """

@@ -146,6 +146,15 @@ def kept_export(folder: Path) -> Path:
     return cache_folder() / "exports" / digest.hexdigest()[:16]
 
 
+def load_fastest(folder: Path, name: str, *, as_trained: bool = False) -> Tagger:
+    """The tagger in `folder`, or the kept export of it, named so that its predictions say which of the two they are."""
+    kept = kept_export(folder)
+    if not as_trained and kept.is_dir():
+        precision = _read_facts(kept)["engine"]["precision"]
+        return Tagger.load(kept, f"{name} {precision}")
+    return Tagger.load(folder, name)
+
+
 def save_tagger(tagger: Tagger, config: ModelConfig, folder: Path) -> None:
     """Write the folder beside its place and rename it."""
     beside = folder.with_name(folder.name + ".part")
