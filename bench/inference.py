@@ -125,22 +125,24 @@ def build(kind: str, folder: Path) -> Tag:
 
 
 def one_row(kind: str, folder: Path, rows: Path, count: int, output: Path) -> None:
-    """Tag the rows twice, the second time measured; or `count` rows once, for the memory it takes."""
+    """Tag the rows, measured; or the first alone (count 1); or so many, for the memory they take."""
     texts = json.loads(rows.read_text())
     tag = build(kind, folder)
     if count == 1:
         tag(texts[:1])
         print("tagged", flush=True)
         return
+    seconds = work = float("inf")
     if count:
         _tag_many(folder, texts, count)
-        seconds = 0.0
     else:
-        tag(texts[:64])
-        started = time.perf_counter()
-        np.save(output, np.asarray(tag(texts), np.float32))
-        seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak": peak_memory()}))
+        tag(texts[:32])
+        for _ in range(2):  # the better of two: others may use the machine too
+            started, worked = time.perf_counter(), time.process_time()
+            np.save(output, np.asarray(tag(texts), np.float32))
+            seconds = min(seconds, time.perf_counter() - started)
+            work = min(work, time.process_time() - worked)
+    print(json.dumps({"seconds": seconds, "work": work, "peak": peak_memory()}))
 
 
 def peak_memory() -> float:
@@ -329,9 +331,9 @@ def compare(options: argparse.Namespace) -> None:
         else:
             print(f"{name}: not installed, left out (pip install {name})")
     wanted = tuple(options.only.split(","))
-    print("tagger\tparagraphs/s\tfirst tag, s\tpeak MB\tdecisions as pipeline")
+    print("tagger\tparagraphs/s\tcore ms each\tfirst tag, s\tpeak MB\tdecisions as pipeline")
     reference: Any = None
-    for name in sorted(places, key=lambda name: (not name.startswith("pipeline"), name)):
+    for name in sorted(places, key=lambda name: (not name.startswith("pipeline"), name)):  # first what is compared with
         if not name.startswith(wanted):
             continue
         found = child(name, places[name], rows, scratch / "logits.npy")
@@ -340,7 +342,8 @@ def compare(options: argparse.Namespace) -> None:
         chosen = decisions(folder, np.load(scratch / "logits.npy"), setfit=name == "setfit")
         reference = chosen if reference is None else reference
         same = f"{(chosen == reference).mean():.2%}" if chosen is not None else "-"
-        print(f"{name}\t{len(texts) / found['seconds']:.1f}\t{first:.2f}\t{found['peak']:.0f}\t{same}", flush=True)
+        speed, work = len(texts) / found["seconds"], 1000 * found["work"] / len(texts)
+        print(f"{name}\t{speed:.1f}\t{work:.1f}\t{first:.2f}\t{found['peak']:.0f}\t{same}", flush=True)
         if name == "framing int8":
             rate = matrix_rate()
             reached = operations_of(places[name], texts) / found["seconds"]

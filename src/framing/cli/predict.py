@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -17,6 +18,9 @@ from framing.cli.train import tracking_config
 from framing.errors import FramingError
 from framing.records import Paragraph, Prediction
 from framing.schema import Schema
+
+if TYPE_CHECKING:
+    from framing.inference.tagger import Tagger
 
 CHAMPION = "models:/framing@champion"
 
@@ -55,18 +59,23 @@ def predict(
     def read() -> Iterator[Paragraph]:
         return read_records(sources) if unit == "paragraph" else split_documents(read_documents(sources))
 
-    if "-" not in sources:
-        # A fault in the last file must not cost the hours that the others took: reading is cheap, tagging is not.
-        deque(read(), maxlen=0)
-    paragraphs = _not_empty(read(), sources)
-    with TerminalReporter() as reporter:
-        reporter.say("loading the tagger")
-        where = Path(model)
-        from framing.inference.prediction import whole_file, write_predictions
+    def load() -> Tagger:
         from framing.inference.tagger import load_fastest
 
+        where = Path(model)
         path, name = (where, where.name) if where.is_dir() else resolve(tracking_config(folder), model)
-        tagger = load_fastest(path, name, as_trained=as_trained)
+        return load_fastest(path, name, as_trained=as_trained)
+
+    with TerminalReporter() as reporter, ThreadPoolExecutor(1) as beside:
+        reporter.say("loading the tagger")
+        loading = beside.submit(load)
+        if "-" not in sources:
+            # A fault in the last file must not cost the hours that the others took: reading is cheap, tagging is not.
+            deque(read(), maxlen=0)
+        paragraphs = _not_empty(read(), sources)
+        from framing.inference.prediction import whole_file, write_predictions
+
+        tagger = loading.result()
         predictions = _watched(tagger.tag(paragraphs), reporter)
         if out is not None:
             with whole_file(out) as file:

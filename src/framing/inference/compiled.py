@@ -33,14 +33,16 @@ class CompiledEngine:
     """
 
     def __init__(self, folder: Path, config: BundledConfig | HubConfig, precision: str) -> None:
-        # Most of the start is the tokenizer's vocabulary and the compiling of the graph: they go side by side.
+        self.embeddings = Embeddings(folder / EMBEDDINGS)
+        with np.load(folder / HEADS, allow_pickle=False) as heads:
+            self.weight, self.bias = heads["weight"], heads["bias"]
+        # Most of the start is the tokenizer's vocabulary and the compiling of the graph. The first holds Python's lock
+        # to its end, so the second is begun before: they go side by side.
+        openvino = runtime()
         with ThreadPoolExecutor(1) as beside:
-            compiled = beside.submit(_compile, folder / MODEL, precision)
-            self.tokenization = SavedTokenization(folder / TOKENIZER, config.prefix, config.max_tokens)
-            self.embeddings = Embeddings(folder / EMBEDDINGS)
-            with np.load(folder / HEADS, allow_pickle=False) as heads:
-                self.weight, self.bias = heads["weight"], heads["bias"]
-            self.queue = compiled.result()
+            tokenization = beside.submit(SavedTokenization, folder / TOKENIZER, config.prefix, config.max_tokens)
+            self.queue = _compile(openvino, folder / MODEL, precision)
+            self.tokenization = tokenization.result()
         self.lock = threading.Lock()
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -83,9 +85,8 @@ def runtime() -> Any:
     return openvino
 
 
-def _compile(model: Path, precision: str) -> Any:
+def _compile(openvino: Any, model: Path, precision: str) -> Any:
     """A queue of requests to the graph, compiled for this machine; `float` computes all in single precision."""
-    openvino = runtime()
     from openvino.properties import hint
 
     # Anything but `float` may be computed in bfloat16 where the processor has it.
