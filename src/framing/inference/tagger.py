@@ -15,7 +15,8 @@ from pydantic import TypeAdapter
 from framing.config import ModelConfig
 from framing.errors import FramingError
 from framing.inference.engine import Engine
-from framing.model.calibration import Calibration, decide, probabilities
+from framing.model.calibration import Calibration, probabilities
+from framing.model.decision import decide
 from framing.records import Paragraph, Prediction
 from framing.schema import Schema
 from framing.schema_file import read_schema, schema_to_yaml
@@ -23,7 +24,7 @@ from framing.schema_file import read_schema, schema_to_yaml
 if TYPE_CHECKING:
     from framing.model.classifier import Classifier
 
-FORMAT = 1
+FORMAT = 2
 _CHUNK = 512
 
 
@@ -33,7 +34,7 @@ class Tagger:
 
     tagger.json         format, model configuration, fingerprints of schema and backbone
     schema.yaml         the labelling schema
-    calibration.json    temperatures and thresholds
+    calibration.json    slopes, intercepts and thresholds
     weights.safetensors what was trained (half floats); the frozen rest comes from the backbone's checkpoint
     vocabulary.json     of the baseline only
     """
