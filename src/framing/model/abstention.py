@@ -48,11 +48,11 @@ class Track:
         confidence, right = {}, {}
         for place, facet in enumerate(schema.facets):
             columns = schema.columns(facet.id)
-            rows = np.flatnonzero(targets.mask[:, columns].all(axis=1))
+            decided = targets.mask[:, columns].all(axis=1)
+            rows = np.flatnonzero(decided)
             truth = targets.values[rows][:, columns] > 0.5
-            said = np.array(
-                [[label.id in decisions[row][facet.id] for label in facet.labels] for row in rows], np.bool_
-            )
+            chosen = [labels[facet.id] for labels, known in zip(decisions, decided.tolist(), strict=True) if known]
+            said = np.array([[label.id in labels for label in facet.labels] for labels in chosen], np.bool_)
             order = np.argsort(-sure[rows, place], kind="stable")
             confidence[facet.id] = [round(float(value), 5) for value in sure[rows, place][order]]
             right[facet.id] = [int(value) for value in (said.reshape(truth.shape) == truth).all(axis=1)[order]]
