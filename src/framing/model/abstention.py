@@ -48,10 +48,10 @@ class Track:
         confidence, right = {}, {}
         for place, facet in enumerate(schema.facets):
             columns = schema.columns(facet.id)
-            decided = targets.mask[:, columns].all(axis=1)
+            decided: NDArray[np.bool_] = targets.mask[:, columns].all(axis=1)
             rows = np.flatnonzero(decided)
             truth = targets.values[rows][:, columns] > 0.5
-            chosen = [labels[facet.id] for labels, known in zip(decisions, decided.tolist(), strict=True) if known]
+            chosen = [decisions[row][facet.id] for row in range(len(decisions)) if decided[row]]
             said = np.array([[label.id in labels for label in facet.labels] for labels in chosen], np.bool_)
             order = np.argsort(-sure[rows, place], kind="stable")
             confidence[facet.id] = [round(float(value), 5) for value in sure[rows, place][order]]
