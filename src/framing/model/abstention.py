@@ -48,7 +48,7 @@ class Track:
         confidence, right = {}, {}
         for place, facet in enumerate(schema.facets):
             columns = schema.columns(facet.id)
-            decided: NDArray[np.bool_] = targets.mask[:, columns].all(axis=1)
+            decided = np.asarray(targets.mask[:, columns].all(axis=1))
             rows = np.flatnonzero(decided)
             truth = targets.values[rows][:, columns] > 0.5
             chosen = [decisions[row][facet.id] for row in range(len(decisions)) if decided[row]]
