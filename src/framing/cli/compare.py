@@ -16,11 +16,17 @@ from framing.errors import FramingError
 def compare(
     systems: Annotated[
         list[str],
-        typer.Argument(help="Two or more runs (id, start of an id, or name) or prediction files; the first is the yardstick."),
+        typer.Argument(
+            help="Two or more runs (id, start of an id, or name) or prediction files; the first is the yardstick."
+        ),
     ],
     gold: Annotated[Path | None, typer.Option(help="The gold file that prediction files are judged by.")] = None,
-    page: Annotated[Path | None, typer.Option("--output", "-o", help="Also write a page (HTML) to read and filter.")] = None,
-    log: Annotated[bool, typer.Option("--log", help="Keep the page in the store, under the newest of the runs.")] = False,
+    page: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write a page (HTML) to read and filter.")
+    ] = None,
+    log: Annotated[
+        bool, typer.Option("--log", help="Keep the page in the store, under the newest of the runs.")
+    ] = False,
     labels: Annotated[bool, typer.Option("--labels", help="Show each label too.")] = False,
     languages: Annotated[bool, typer.Option("--languages", help="Show each language too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,

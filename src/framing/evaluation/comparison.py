@@ -19,8 +19,8 @@ from framing.schema_file import read_schema
 class System:
     """A run or a prediction file: what it says, what is right, and what is known of where it comes from.
 
-    gold, predicted: paragraph id -> record. facts: configuration and lineage. learned, chosen_on: documents of its train
-    and dev part. trusted: its gold comes from a file that was given, and so is alike for all.
+    gold, predicted: paragraph id -> record. facts: configuration and lineage, as far as they are known.
+    learned, chosen_on: documents of its train and dev part.
     """
 
     name: str

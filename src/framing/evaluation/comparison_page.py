@@ -77,7 +77,8 @@ def _pair(number: int, pair: Pair, scale: float) -> str:
     labels = [row for row in pair.rows if row.label]
     languages = [row for row in pair.rows if row.language and row.metric in (HEADLINE, "macro_f1")]
     parts = [
-        f'<h2><span class="first">{escape(pair.first)}</span> minus <span class="second">{escape(pair.second)}</span></h2>',
+        f'<h2><span class="first">{escape(pair.first)}</span> minus '
+        f'<span class="second">{escape(pair.second)}</span></h2>',
         '<p class="meta">Line: 95 % interval; dot: difference, filled where one is shown (corrected p at most .05), '
         "hollow where not. Right of zero the first is better. All figures have the same axis.</p>",
         "<h3>Facets</h3>",
@@ -93,7 +94,8 @@ def _pair(number: int, pair: Pair, scale: float) -> str:
 def _table(number: int, pair: Pair, rows: Sequence[Difference], scale: float, second: str) -> str:
     count = "positives" if second == "label" else "articles"
     heads = f"<th>facet<th>{second}<th class=num>{count}<th class='num first'>{escape(pair.first)}"
-    heads += f"<th class='num second'>{escape(pair.second)}<th>{_axis(scale)}<th class=num>difference<th class=num>p corrected"
+    heads += f"<th class='num second'>{escape(pair.second)}<th>{_axis(scale)}"
+    heads += "<th class=num>difference<th class=num>p corrected"
     heads += "<th class=num>only first right<th class=num>only second right" if second == "label" else ""
     body, last = [], None
     for row in rows:

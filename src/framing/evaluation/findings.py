@@ -79,7 +79,7 @@ def facet_rows(pair: Pair, languages: bool = False) -> list[list[str]]:
 
 
 def label_rows(pair: Pair) -> list[list[str]]:
-    """Cells of a table: facet, label, positives, first, second, difference, corrected p, only the first right, only the second."""
+    """Facet, label, positives, first, second, difference, corrected p, paragraphs only the first, only the second has."""
     return [
         [row.facet, row.label, str(row.support), short(row.first), short(row.second), interval(row),
          p_words(row.corrected), str(row.only_first), str(row.only_second)]
@@ -105,7 +105,9 @@ def _few_articles(articles: int) -> list[str]:
     least = smallest_p(articles)
     if least <= ALPHA:
         return []
-    finding = f"only {articles} articles: no p can be below {short(least)}, so no difference, however large, can be shown"
+    finding = (
+        f"only {articles} articles: no p can be below {short(least)}, so no difference, however large, can be shown"
+    )
     return [f"{finding} at {short(ALPHA, 2)}; intervals from so few articles are rough"]
 
 
@@ -143,12 +145,11 @@ def _leaks(one: System, other: System) -> list[str]:
 
 def _data(first: System, other: System) -> list[str]:
     found = []
-    for known, part in ((("learned"), "training"), (("chosen_on"), "dev")):
+    for known, part in (("learned", "training"), ("chosen_on", "dev")):
         one, two = getattr(first, known), getattr(other, known)
         if one != two and (one or two):
-            found.append(
-                f"{part} articles differ: {first.name} has {len(one)}, {other.name} has {len(two)}, {len(one & two)} in both"
-            )
+            counts = f"{first.name} has {len(one)}, {other.name} has {len(two)}, {len(one & two)} in both"
+            found.append(f"{part} articles differ: {counts}")
     if not found and _known_fact(first, other, "data_fingerprint"):
         found.append("the data differ (texts or labels) though the articles are the same")
     return found
@@ -161,7 +162,7 @@ def _known_fact(first: System, other: System, key: str) -> bool:
 def methods(systems: Sequence[System]) -> str:
     """How the numbers were made, for the foot of a table or page."""
     return (
-        "Differences are first minus second. Interval: 95 %, paired bootstrap over articles, 10,000 draws. p: randomisation "
-        "test that swaps whole articles (exact with up to 13); 'corrected' is after Holm over the facets, or the labels"
-        + (", of all pairs." if len(systems) > 2 else ".")
+        "Differences are first minus second. Interval: 95 %, paired bootstrap over articles, 10,000 draws. p: "
+        "randomisation test that swaps whole articles (exact with up to 13); 'corrected': after Holm, over the facets "
+        "or over the labels" + (", of all pairs." if len(systems) > 2 else ".")
     )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from framing.evaluation.metrics import Bools, Floats, Judged, f1
+from framing.evaluation.metrics import Bools, Floats, Judged, Score, f1
 
 RESAMPLES = 10_000
 ALPHA = 0.05
@@ -32,9 +32,9 @@ _TIE = 1e-12
 class Difference:
     """First system minus second. `facet` "" is the headline, the mean of the facets' macro-F1; `label` "" a facet.
 
-    low, high: 95 % interval. p: two-sided. p_better: one-sided, that the first is better. corrected: p after Holm, within
-    its family. only_first, only_second: paragraphs on which just one decides as gold does (as in McNemar's table; counts
-    only, since paragraphs are not independent).
+    low, high: 95 % interval. p: two-sided. p_better: one-sided, that the first is better. corrected: p after Holm,
+    within its family. only_first, only_second: paragraphs on which just one decides as gold does (as in McNemar's
+    table; counts only, since paragraphs are not independent).
     """
 
     facet: str
@@ -152,7 +152,7 @@ def _alone(own: Bools, other: Bools) -> int:
 
 
 def _statistics(judged: Judged, hits: Floats, gold: Floats, chosen: Floats) -> Floats:
-    """Totals [... x labels] -> statistics [... x keys]. A label without gold has no F1, a facet without gold no macro-F1."""
+    """Totals [... x labels] -> statistics [... x keys]. A label without gold has no F1, a facet without no macro-F1."""
     labels = np.where(gold > 0, f1(hits, gold + 0 * hits, chosen), np.nan)
     facets, macros = [], []
     for facet in judged.facets:
@@ -178,9 +178,7 @@ def _interval(judged: Judged, counts: _Counts, rng: np.random.Generator, resampl
     for size in _blocks(resamples, articles):
         weights = rng.multinomial(articles, np.full(articles, 1 / articles), size=size).astype(np.float64)
         gold = weights @ counts.gold
-        one, other = (
-            _statistics(judged, weights @ counts.hits[n], gold, weights @ counts.chosen[n]) for n in (0, 1)
-        )
+        one, other = (_statistics(judged, weights @ counts.hits[n], gold, weights @ counts.chosen[n]) for n in (0, 1))
         drawn.append(one - other)
     low, high = _percentiles(np.concatenate(drawn))
     return low, high
@@ -196,7 +194,7 @@ def _percentiles(samples: Floats) -> tuple[Floats, Floats]:
 def _randomisation(
     judged: Judged, counts: _Counts, observed: Floats, rng: np.random.Generator, resamples: int
 ) -> tuple[Floats, Floats]:
-    """Shares of swaps with a difference as large as the observed one: in either direction, and in the first's favour."""
+    """Shares of swaps with a difference as large as the observed: in either direction, and in the first's favour."""
     gold = counts.gold.sum(axis=0)
     hits, chosen = [part.sum(axis=0) for part in counts.hits], [part.sum(axis=0) for part in counts.chosen]
     either, better, total = np.zeros(len(observed)), np.zeros(len(observed)), 0
@@ -235,7 +233,7 @@ def _blocks(resamples: int, articles: int) -> Iterator[int]:
 
 
 def smallest_p(articles: int, resamples: int = RESAMPLES) -> float:
-    """The smallest two-sided p that the test can give: with few articles no difference, however large, gets below it."""
+    """The smallest two-sided p that the test can give: with few articles no difference, however large, is below it."""
     return 2 / 2**articles if _exact(articles, resamples) else 2 / (resamples + 1)
 
 
@@ -261,17 +259,19 @@ def _corrected(rows: Sequence[Difference]) -> list[Difference]:
     return found
 
 
-def headline_interval(judged: Judged, seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float] | None:
-    """95 % bootstrap interval of one system's headline; None where there are too few articles."""
+def headline_score(judged: Judged, seed: int = 0, resamples: int = RESAMPLES) -> Score:
+    """One system's headline, the mean of the facets' macro-F1, with its bootstrap interval."""
     names, place = np.unique(np.array(judged.clusters), return_inverse=True)
-    if len(names) < MIN_ARTICLES:
-        return None
     counts = _count(judged, judged, np.ones(len(judged.ids), np.bool_), place, len(names))
+    tables = (counts.hits[0], counts.gold, counts.chosen[0])
+    value = float(np.nan_to_num(_statistics(judged, *(table.sum(axis=0) for table in tables))[0]))
+    found = Score("", "", "", HEADLINE, value, int(counts.gold.sum()))
+    if len(names) < MIN_ARTICLES:
+        return found
     rng = np.random.default_rng(seed)
     drawn = []
     for size in _blocks(resamples, len(names)):
         weights = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=size).astype(np.float64)
-        tables = (weights @ table for table in (counts.hits[0], counts.gold, counts.chosen[0]))
-        drawn.append(_statistics(judged, *tables)[:, :1])
+        drawn.append(_statistics(judged, *(weights @ table for table in tables))[:, :1])
     low, high = _percentiles(np.concatenate(drawn))
-    return float(low[0]), float(high[0])
+    return replace(found, low=float(low[0]), high=float(high[0]))

@@ -15,7 +15,7 @@ from framing.tracking.store import connect, find_run, store_uri
 
 @dataclass(frozen=True, slots=True)
 class RecordedRun:
-    """`folders` hold `test/`, `split.json`, `schema.yaml`: the run's own, or one for each fold of a cross-validation."""
+    """`folders` hold `test/`, `split.json`, `schema.yaml`: the run's own, or one for each of its folds."""
 
     id: str
     name: str
@@ -56,7 +56,7 @@ def _folds(mlflow: Any, run: Any) -> list[str]:
         filter_string=f"tags.`mlflow.parentRunId` = '{run.info.run_id}'",
         output_format="list",
     )
-    return sorted((child.info.run_id for child in found if "fold" in child.data.tags))
+    return sorted(child.info.run_id for child in found if "fold" in child.data.tags)
 
 
 def _files(mlflow: Any, run_id: str) -> Path | None:
