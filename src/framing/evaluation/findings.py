@@ -79,7 +79,7 @@ def facet_rows(pair: Pair, languages: bool = False) -> list[list[str]]:
 
 
 def label_rows(pair: Pair) -> list[list[str]]:
-    """Facet, label, positives, first, second, difference, corrected p, paragraphs only the first, only the second has."""
+    """Facet, label, positives, first, second, difference, corrected p, paragraphs right in the first, second only."""
     return [
         [row.facet, row.label, str(row.support), short(row.first), short(row.second), interval(row),
          p_words(row.corrected), str(row.only_first), str(row.only_second)]

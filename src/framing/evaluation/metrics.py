@@ -126,15 +126,16 @@ def judge(
         raise FramingError(place, finding, "tag the gold file's texts with --unit paragraph")
     columns = columns or columns_of([*(predicted[record_id] for record_id in gold), *gold.values()])
 
-    def table(read: Any) -> Any:
-        return np.array([[read(gold[i], predicted[i], facet, label) for facet, label in columns] for i in gold])
+    def table(read: Any, kind: Any = np.bool_) -> Any:
+        rows = [[read(gold[i], predicted[i], facet, label) for facet, label in columns] for i in gold]
+        return np.array(rows, kind).reshape(len(gold), len(columns))
 
     return Judged(
         columns=columns,
         gold=table(lambda g, p, facet, label: label in g.labels.get(facet, ())),
         chosen=table(lambda g, p, facet, label: label in p.labels.get(facet, ())),
         mask=table(lambda g, p, facet, label: facet in g.labels),
-        probabilities=table(lambda g, p, facet, label: p.probabilities.get(facet, {}).get(label, np.nan)),
+        probabilities=table(lambda g, p, facet, label: p.probabilities.get(facet, {}).get(label, np.nan), np.float64),
         languages=tuple(record.language for record in gold.values()),
         clusters=tuple(record.document for record in gold.values()),
         ids=tuple(gold),

@@ -80,6 +80,8 @@ def differences(first: Judged, second: Judged, seed: int = 0, resamples: int = R
     """
     if first.columns != second.columns or first.ids != second.ids or not (first.gold == second.gold).all():
         raise ValueError("the two are not judged on the same paragraphs, labels and gold")
+    if not first.columns:
+        return []  # nobody gave a label
     languages = sorted(set(first.languages))
     found = []
     for language in ["", *languages] if len(languages) > 1 else [""]:
@@ -262,6 +264,8 @@ def _corrected(rows: Sequence[Difference]) -> list[Difference]:
 def headline_score(judged: Judged, seed: int = 0, resamples: int = RESAMPLES) -> Score:
     """One system's headline, the mean of the facets' macro-F1, with its bootstrap interval."""
     names, place = np.unique(np.array(judged.clusters), return_inverse=True)
+    if not judged.columns:
+        return Score("", "", "", HEADLINE, 0.0, 0)
     counts = _count(judged, judged, np.ones(len(judged.ids), np.bool_), place, len(names))
     tables = (counts.hits[0], counts.gold, counts.chosen[0])
     value = float(np.nan_to_num(_statistics(judged, *(table.sum(axis=0) for table in tables))[0]))
