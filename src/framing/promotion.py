@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,9 @@ _PROBE = (
 )
 
 
+Tag = Callable[[TrackingConfig, Version, Sequence[str]], list[dict[str, Any]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     name: str
@@ -67,11 +70,16 @@ class Examination:
         return "; ".join(f"{gate.name}: {gate.finding}" for gate in self.gates if not gate.passed)
 
 
-def examine(config: TrackingConfig, reference: str, *, non_inferior: bool = False) -> Examination:
-    """Put a version (its number, or its run) to every gate; all are tried, so that all faults are seen at once."""
+def examine(
+    config: TrackingConfig, reference: str, *, non_inferior: bool = False, tag: Tag | None = None
+) -> Examination:
+    """Put a version (its number, or its run) to every gate; all are tried, so that all faults are seen at once.
+
+    `tag` tags texts with a model; unless another is given, in a new process.
+    """
     challenger, champion = registry.find_version(config, reference), registry.champion(config)
     own = _system(config, challenger)
-    working = _loads(config, challenger, own)
+    working = _loads(config, challenger, own, tag or _tag_elsewhere)
     if champion is None:
         return Examination(challenger, None, (_untouched(own, own), working))
     if champion.number == challenger.number:
@@ -171,17 +179,17 @@ def _calibration_error(gold: Mapping[str, Record], system: System) -> float:
     return sum(values) / len(values) if values else float("nan")
 
 
-def _loads(config: TrackingConfig, version: Version, own: System) -> Gate:
-    """Load the registered artifact in a process that knows nothing, and let it tag test paragraphs again."""
+def _loads(config: TrackingConfig, version: Version, own: System, tag: Tag) -> Gate:
+    """Load the registered artifact, and let it tag test paragraphs again."""
     name = "loads and tags"
     records = list(own.predicted.values())
     chosen = records[:: max(1, len(records) // _PROBES)][:_PROBES]
     try:
-        said = _tag_elsewhere(config, version, [record.text for record in chosen])
+        said = tag(config, version, [record.text for record in chosen])
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return Gate(name, False, _last_line(error))
     worst = max((_distance(record, answer) for record, answer in zip(chosen, said, strict=True)), default=0.0)
-    finding = f"{len(chosen)} test paragraphs in a new process, largest change of a probability {short(worst)}"
+    finding = f"{len(chosen)} test paragraphs tagged anew, largest change of a probability {short(worst)}"
     return Gate(name, worst <= _SAME, finding + ("" if worst <= _SAME else f", allowed {short(_SAME)}"))
 
 
@@ -191,7 +199,7 @@ def _tag_elsewhere(config: TrackingConfig, version: Version, texts: Sequence[str
         input=json.dumps(texts),
         env={**os.environ, "MLFLOW_TRACKING_URI": store_uri(config), "MLFLOW_DISABLE_TELEMETRY": "true"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=_SECONDS,
         check=True,
     )

@@ -117,7 +117,7 @@ def _scores(facts: CardFacts) -> str:
 
 def _limits(facts: CardFacts) -> str:
     """What the datasheet says, then what the numbers say by themselves."""
-    found = [_sentence(limit) for limit in facts.datasheet.limits]
+    found = list(facts.datasheet.limits)
     labels = [row for row in facts.scores if row.label and row.metric == "f1"]
     untested = [f"{row.facet}.{row.label}" for row in labels if row.support == 0]
     rare = [f"{row.facet}.{row.label}" for row in labels if 0 < row.support < _RARE]
