@@ -107,7 +107,7 @@ def finding(found: promotion.Examination, name: str) -> str:
 
 
 def test_a_better_challenger_passes_every_gate_and_rollback_undoes_it(store: TrackingConfig) -> None:
-    found = promotion.examine(store, "good")
+    found = promotion.examine(store, "2")
     assert found.passed, found.failed
     assert "one-sided p=.00" in finding(found, "better")
     assert promotion.note_use(store, found) == 1
