@@ -116,17 +116,21 @@ def test_a_browser_shows_the_page_and_its_filters_work(tmp_path: Path) -> None:
     </script></body>"""
     plain, acted = tmp_path / "plain.html", tmp_path / "acted.html"
     plain.write_text(page, encoding="utf-8")
-    wrong = {**answers(known, 31), "d1:1": replace(known["d1:1"], labels={"stance": (), "kind": ("body",)})}
+    none = {"stance": (), "kind": ("body",)}
+    missed = {name: replace(known[name], labels=none) for name in ("d1:1", "d1:3", "d2:1")}
+    wrong = {**answers(known, 31), **missed}
     page = comparison_page(compare([systems[0], System("two", known, wrong)]))
     acted.write_text(page.replace("</body>", act), encoding="utf-8")
 
     shown = dom(plain, "who=first&language=nl", tmp_path / "one")
     assert "mean macro-F1" in shown
     assert "<circle" in shown
-    assert shown.count("<article>") == 7, "of 16 Dutch paragraphs, eight are wrong in the second and one in both"
-    assert "7 of 15 paragraphs" in shown
+    assert shown.count("<article>") == 7, (
+        "of 16 Dutch paragraphs the second has eight wrong, one of them as the first has"
+    )
+    assert "7 of 16 paragraphs" in shown
     assert "<title>taken" not in shown
     assert "<img" not in shown
     shown = dom(acted, "", tmp_path / "two")
-    assert "1 of 1 paragraphs" in shown
+    assert "1 of 3 paragraphs" in shown
     assert shown.count("<article>") == 1
