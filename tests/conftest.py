@@ -150,6 +150,7 @@ def overrides(project: Path, encoder: Path) -> Callable[[Path], list[str]]:
             "model.freeze_layers=1",
             "model.max_tokens=64",
             "data.name=small",
+            "data.datasheet=null",
             f"data.schema_file={project / 'schema.yaml'}",
             f"data.sources=[{project / 'texts'}]",
             f"data.annotations=[{project / 'anna.jsonl'},{project / 'bert.jsonl'}]",

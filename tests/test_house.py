@@ -14,12 +14,13 @@ SOURCE = ROOT / "src" / "framing"
 FLOORS = [
     {"errors", "records"},
     {"schema"},
-    {"schema_file", "config", "corpus", "handbook"},
+    {"schema_file", "config", "corpus", "handbook", "datasheet"},
     {"tracking", "annotation"},
     {"dataset"},
     {"splits", "model", "evaluation"},
     {"trunk", "training", "inference"},
     {"serving", "learning", "scoring", "lineage"},
+    {"registration", "promotion"},
     {"experiment"},
     {"cli"},
 ]
@@ -40,7 +41,8 @@ HOMES = {
     "py3langid": {"corpus.language"},
     "trafilatura": {"corpus.reading"},
     "pydantic": {"config", "schema_file", "inference.tagger"},
-    "yaml": {"schema_file", "experiment", "cli.train"},
+    "psutil": {"lineage"},
+    "yaml": {"schema_file", "datasheet", "experiment", "cli.train"},
 }
 
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -27,6 +27,8 @@ class DataConfig(_Frozen):
     train_articles: Annotated[int, Field(ge=1)] | None
     # data=none: no annotations, the tagger starts from the schema alone
     zero_shot: bool
+    # its head says what a model card must say of texts, coders, limits and licence; null: the card says it is not known
+    datasheet: Path | None
 
 
 class _EncoderConfig(_Frozen):

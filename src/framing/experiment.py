@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
-from framing import serving
 from framing.annotation.adjudication import decision
 from framing.annotation.store import check_annotations, read_annotations
 from framing.config import RunConfig
 from framing.corpus.paragraphs import split_documents
 from framing.corpus.reading import read_documents
 from framing.dataset import Dataset, build_dataset
+from framing.datasheet import read_datasheet
 from framing.errors import raise_all
 from framing.evaluation import report
 from framing.evaluation.metrics import Record, Score, judge, score
+from framing.evaluation.model_card import model_card
+from framing.evaluation.significance import headline_score
 from framing.inference.tagger import Tagger, save_tagger
 from framing.learning import Reporter, learn
-from framing.lineage import lineage_tags
+from framing.lineage import Meter, backbone_tag, lineage_tags, part_tags, write_environment
 from framing.model.calibration import Calibration, fit_calibration
+from framing.registration import card_facts, register_run
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import draw, score_part
 from framing.splits import Split, cross_validation, describe, fewer, read_split, single_split
-from framing.tracking import registry
 from framing.tracking.store import open_run
-from framing.tracking.tracker import CONFIG_FILE, STATE, TAGGER, Tracker
+from framing.tracking.tracker import CARD, CONFIG_FILE, NOTE, STATE, TAGGER, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Result:
 def run(config: RunConfig, reporter: Reporter, resume: str | None = None) -> Result:
     """Train and score what the configuration says; with `folds`, a parent run with a nested run for each fold."""
     schema = read_schema(config.data.schema_file)
+    read_datasheet(config.data.datasheet)  # needed at the end: a fault in it must not cost a training
     dataset = load_dataset(config, schema)
     reporter.say(
         f"{len(dataset.documents)} articles, {len(dataset)} annotated paragraphs, {len(schema.labels)} labels "
@@ -60,7 +61,10 @@ def run(config: RunConfig, reporter: Reporter, resume: str | None = None) -> Res
         return _cross_validate(config, schema, dataset, reporter)
     frozen = config.data.splits
     split = read_split(frozen, dataset) if frozen else single_split(dataset, config.training.seed)
-    with open_run(config, run_name(config), lineage_tags(config, schema, dataset), resume=resume) as tracker:
+    tags = lineage_tags(config, schema, dataset)
+    with open_run(config, run_name(config), tags, resume=resume) as tracker:
+        if resume:  # perhaps with other code, or on another machine
+            tracker.log_tags({f"resumed_{key}": tags[key] for key in ("code", "versions", "machine", "cpu")})
         return _run_split(config, schema, dataset, split, tracker, reporter)
 
 
@@ -83,7 +87,7 @@ def run_name(config: RunConfig) -> str:
 def _run_split(
     config: RunConfig, schema: Schema, dataset: Dataset, split: Split, tracker: Tracker, reporter: Reporter
 ) -> Result:
-    started = time.perf_counter()
+    meter = Meter()
     split = fewer(split, config.data.train_articles)
     train, dev, test = (dataset.of_documents(part) for part in (split.train, split.dev, split.test))
     reporter.say("articles: " + ", ".join(f"{part} {count}" for part, count in describe(split).items()))
@@ -101,14 +105,19 @@ def _run_split(
     _, dev_scores, _, _ = score_part(tagger, dev, results / "dev")
     judged, scores, gold, predicted = score_part(tagger, test, results / "test")
     draw(judged, scores, results / "figures", f"{name}: F1 on test")
-    tracker.log_metrics(report.metric_names(dev_scores, "dev"))
-    tracker.log_metrics(report.metric_names(scores, "test"))
-    tracker.log_metrics({"test/headline": report.headline(scores), "seconds": time.perf_counter() - started})
-    tracker.log_files(results)
+    tracker.log_metrics(report.metric_names(dev_scores, "dev") | report.metric_names(scores, "test"))
 
     folder = tracker.folder / TAGGER
     save_tagger(tagger, config.model, folder)
-    number, is_champion = _register(config, schema, dev, dev_scores, folder)
+    parts = {"train": train, "dev": dev, "test": test}
+    tags = lineage_tags(config, schema, dataset) | part_tags(parts) | backbone_tag(folder)
+    facts = card_facts(config, schema, name=name, parts=parts, scores=scores, best=headline_score(judged), tags=tags)
+    (results / CARD).write_text(model_card(facts), encoding="utf-8")
+    tracker.log_files(results)
+    tracker.log_metrics(report.headline_metrics(facts.best) | meter.metrics())
+    note = report.run_note(config.model.kind, config.data.name, describe(split), facts.best, scores)
+    tracker.log_tags({**backbone_tag(folder), NOTE: note})
+    number, is_champion = register_run(facts, folder)
     (tracker.folder / STATE).unlink(missing_ok=True)
     return Result(tracker.run_id, name, scores, gold, predicted, folder, number, is_champion)
 
@@ -123,9 +132,11 @@ def _log_inputs(
     (inputs / CONFIG_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     (inputs / "schema.yaml").write_text(config.data.schema_file.read_text(encoding="utf-8"), encoding="utf-8")
     (inputs / "split.json").write_text(json.dumps(asdict(split), indent=1))
+    write_environment(inputs)
     tracker.log_files(inputs)
     # `resume` is how a run is gone on with, not what it is: a parameter must not change within a run.
     tracker.log_params({key: values[key] for key in ("folds", "data", "model", "training")})
+    tracker.log_tags(part_tags(dict(zip(("train", "dev", "test"), parts, strict=True))))
     for context, data in zip(("train", "dev", "test"), parts, strict=True):
         rows = [
             {"id": p.id, "language": p.language, **{k: ", ".join(v) for k, v in decision(values, mask, schema).items()}}
@@ -134,27 +145,6 @@ def _log_inputs(
         tracker.log_dataset(config.data.name, data.fingerprint, rows, context)
     counts = {context: len(data) for context, data in zip(("train", "dev", "test"), parts, strict=True)}
     tracker.log_params({"paragraphs": counts})
-
-
-def _register(
-    config: RunConfig, schema: Schema, dev: Dataset, dev_scores: list[Score], folder: Path
-) -> tuple[int | None, bool]:
-    """Log and register the tagger; make it champion if there is none or it beats the present one on the same dev set.
-
-    It is compared on dev, not on test: a test set that chooses is a test set no more.
-    """
-    if not (config.tracking.enabled and config.tracking.register_model):
-        return None, False
-    uri = serving.log_tagger(folder, schema, [f"framing=={version('framing')}"])
-    own = report.headline(dev_scores)
-    tags = {"schema": schema.fingerprint, "dev": dev.fingerprint, "dev_headline": f"{own:.4f}"}
-    champion = registry.champion_tags(config.tracking)
-    number = registry.register(config.tracking, uri, tags)
-    same = champion is not None and all(champion.get(key) == tags[key] for key in ("schema", "dev"))
-    better = champion is None or (same and own > float(champion["dev_headline"]))
-    if better:
-        registry.promote(config.tracking, number)
-    return number, better
 
 
 def _cross_validate(config: RunConfig, schema: Schema, dataset: Dataset, reporter: Reporter) -> Result:
@@ -179,7 +169,10 @@ def _cross_validate(config: RunConfig, schema: Schema, dataset: Dataset, reporte
             parent.log_metrics({key: v for key, v in values.items() if key.count("/") == 3}, number)
         judged = judge(gold, predicted)
         scores = score(judged)
-        parent.log_metrics(report.metric_names(scores, "test") | {"test/headline": report.headline(scores)})
+        best = headline_score(judged)
+        parent.log_metrics(report.metric_names(scores, "test") | report.headline_metrics(best))
+        parts = {"articles, each tested once": len(dataset.documents)}
+        parent.log_tags({NOTE: report.run_note(config.model.kind, config.data.name, parts, best, scores)})
         figures = parent.folder / "figures"
         draw(judged, scores, figures, f"{name}: F1, every article tested once")
         parent.log_files(figures, "figures")

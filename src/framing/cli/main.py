@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from framing import __version__
-from framing.cli import data, evaluate, predict, schema, train
+from framing.cli import compare, data, evaluate, models, predict, schema, train
 from framing.cli.terminal import errors
 from framing.errors import FramingError
 
@@ -48,8 +48,10 @@ app = typer.Typer(
 app.command("train", context_settings={"ignore_unknown_options": True})(train.train)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
-app.command("promote")(train.promote)
+app.command("compare")(compare.compare)
+app.command("promote")(models.promote)
 app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
 app.add_typer(schema.app, name="schema")
 
 

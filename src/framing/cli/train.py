@@ -1,4 +1,4 @@
-"""`framing train` and `framing promote`: the only place that knows Hydra."""
+"""`framing train`: the only place that knows Hydra."""
 
 from __future__ import annotations
 
@@ -141,31 +141,17 @@ def _show(result: Any, config: RunConfig) -> None:
 
     table(f"{result.name}: scores on test", ["facet", "language", "positives", *METRICS], facet_rows(result.scores))
     if result.version is not None:
-        state = (
-            "the champion now"
-            if result.is_champion
-            else "not the champion (another scored better on dev, or elsewhere)"
-        )
+        state = "the champion now" if result.is_champion else "the challenger, not the champion"
         output.print(f"registered as {config.tracking.model_name} version {result.version}: {state}", highlight=False)
     output.print("next:", style="bold")
     if result.is_champion:
         output.print("  framing predict seeds            tag the articles of a folder", highlight=False)
     elif result.tagger is not None:
         output.print(f"  framing predict seeds --model {result.tagger}", highlight=False)
+    if result.version is not None and not result.is_champion:
+        output.print(f"  framing promote {result.version:<17}champion, if it beats the present one", highlight=False)
     if config.tracking.enabled:
         output.print("  make ui                          compare runs in the MLflow UI", highlight=False)
-
-
-def promote(
-    version: Annotated[int, typer.Argument(help="The registered version that shall be champion.")],
-    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
-) -> None:
-    """Make a registered version the champion: the tagger that `framing predict` takes."""
-    from framing.tracking import registry
-
-    config = tracking_config(folder)
-    registry.promote(config, version)
-    output.print(f"{config.model_name} version {version} is the champion now", highlight=False)
 
 
 def tracking_config(folder: Path) -> Any:

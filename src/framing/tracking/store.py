@@ -26,6 +26,13 @@ class MlflowTracker:
         for start in range(0, len(flat), 100):  # the store takes a hundred at a time
             mlflow.log_params(dict(flat[start : start + 100]), run_id=self.run_id)
 
+    def log_tags(self, values: Mapping[str, str]) -> None:
+        import mlflow
+
+        client = mlflow.MlflowClient()
+        for key, value in values.items():
+            client.set_tag(self.run_id, key, value)
+
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None:
         import mlflow
 

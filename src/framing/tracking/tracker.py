@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 CONFIG_FILE = "config.yaml"
+CARD = "model_card.md"
+NOTE = "mlflow.note.content"
+"""The tag that MLflow shows as a run's description."""
 STATE = "state.safetensors"
 """Of a training after its last whole epoch, in the run's folder; it is there as long as the run has not ended."""
 
@@ -21,6 +24,8 @@ class Tracker(Protocol):
     folder: Path
 
     def log_params(self, values: Mapping[str, Any]) -> None: ...
+
+    def log_tags(self, values: Mapping[str, str]) -> None: ...
 
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None: ...
 
@@ -37,6 +42,8 @@ class NullTracker:
         folder.mkdir(parents=True, exist_ok=True)
 
     def log_params(self, values: Mapping[str, Any]) -> None: ...
+
+    def log_tags(self, values: Mapping[str, str]) -> None: ...
 
     def log_metrics(self, values: Mapping[str, float], step: int | None = None) -> None: ...
 
