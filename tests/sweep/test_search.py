@@ -75,16 +75,14 @@ def test_trials_are_nested_runs_and_the_best_is_a_ready_experiment(overrides: Ov
     assert files == {"best.yaml", "sweep.png", "trials.tsv"}
 
     best = tmp_path / "sweeps" / "tiny" / "best.yaml"
-    trained = framing("train", f"experiment={best}", f"tracking.folder={tmp_path}")
-    assert trained.returncode == 0, trained.stderr
-    (run,) = [run for run in runs_of(tmp_path) if run.info.run_name == "tiny-best"]
+    config = check_config(compose_values(ROOT / "conf", [f"experiment={best}"])).model_dump(mode="json")
     winners = [run.data.params for run in trials if run.data.metrics.get("headline") == max(scored)]
-    keys = [key for key in winners[0] if key.startswith(("training.", "model."))]
-    assert {key: run.data.params[key] for key in keys} in [{key: found[key] for key in keys} for found in winners]
+    ready = {f"{part}.{key}": str(value) for part in ("model", "training") for key, value in config[part].items()}
+    assert ready in [{key: found[key] for key in ready} for found in winners]
 
-    again = framing("sweep", *words)
-    assert again.returncode == 0, again.stderr
-    assert len(runs_of(tmp_path)) == len(found) + 1, "a sweep that is over computes nothing more"
+    again = run_sweep(*composed(overrides, tmp_path), PLAIN, Silent())
+    assert again.is_over
+    assert len(runs_of(tmp_path)) == len(found), "a sweep that is over computes nothing more"
 
 
 def framing(*words: str) -> subprocess.CompletedProcess[str]:
