@@ -19,15 +19,16 @@ FLOORS = [
     {"dataset"},
     {"splits", "model", "evaluation"},
     {"trunk", "training", "inference"},
-    {"serving", "learning", "scoring", "lineage"},
+    {"serving", "learning", "scoring", "lineage", "summary"},
     {"registration", "promotion"},
     {"experiment"},
+    {"sweep", "multirun"},
     {"cli"},
 ]
 
 HOMES = {
-    "hydra": {"cli.train"},
-    "omegaconf": {"cli.train"},
+    "hydra": {"cli.compose"},
+    "omegaconf": {"cli.compose"},
     "typer": {"cli"},
     "rich": {"cli"},
     "mlflow": {"tracking", "serving"},
@@ -35,14 +36,16 @@ HOMES = {
     "transformers": {"model.backbone", "model.tokenization"},
     "accelerate": {"learning"},
     "sklearn": {"model.baseline", "training", "evaluation.metrics", "splits"},
-    "matplotlib": {"evaluation.plots"},
+    "matplotlib": {"evaluation.plots", "sweep.plots"},
+    "optuna": {"sweep.study", "sweep.search"},
+    "filelock": {"tracking", "sweep.study"},
     "pandas": {"tracking", "serving"},
     "krippendorff": {"annotation.agreement"},
     "py3langid": {"corpus.language"},
     "trafilatura": {"corpus.reading"},
     "pydantic": {"config", "schema_file", "inference.tagger"},
-    "psutil": {"lineage"},
-    "yaml": {"schema_file", "datasheet", "experiment", "cli.train"},
+    "psutil": {"lineage", "tracking.liveness"},
+    "yaml": {"schema_file", "datasheet", "experiment", "sweep.search", "sweep.results", "cli.train", "cli.compose"},
 }
 
 FILES = sorted(SOURCE.rglob("*.py"))

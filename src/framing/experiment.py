@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from framing import summary
 from framing.annotation.adjudication import decision
 from framing.annotation.store import check_annotations, read_annotations
 from framing.config import RunConfig
@@ -16,7 +17,7 @@ from framing.corpus.paragraphs import split_documents
 from framing.corpus.reading import read_documents
 from framing.dataset import Dataset, build_dataset
 from framing.datasheet import read_datasheet
-from framing.errors import raise_all
+from framing.errors import StoreUnreachable, raise_all
 from framing.evaluation import report
 from framing.evaluation.metrics import Record, Score, judge, score
 from framing.evaluation.model_card import model_card
@@ -30,8 +31,8 @@ from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import draw, score_part
 from framing.splits import Split, cross_validation, describe, fewer, read_split, single_split
-from framing.tracking.store import open_run
-from framing.tracking.tracker import CARD, CONFIG_FILE, NOTE, STATE, TAGGER, Tracker
+from framing.tracking.store import open_run, said_if_unreachable
+from framing.tracking.tracker import CARD, CONFIG_FILE, INPUTS, NOTE, STATE, TAGGER, UNREGISTERED, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,11 @@ class Result:
     is_champion: bool
 
 
-def run(config: RunConfig, reporter: Reporter, resume: str | None = None) -> Result:
-    """Train and score what the configuration says; with `folds`, a parent run with a nested run for each fold."""
+def run(config: RunConfig, reporter: Reporter, resume: str | None = None, parent: str | None = None) -> Result:
+    """Train and score what the configuration says; with `folds`, a parent run with a nested run for each fold.
+
+    `resume`: id of the run to go on with; `parent`: id of the run that this one is nested in.
+    """
     schema = read_schema(config.data.schema_file)
     read_datasheet(config.data.datasheet)  # needed at the end: a fault in it must not cost a training
     dataset = load_dataset(config, schema)
@@ -58,11 +62,10 @@ def run(config: RunConfig, reporter: Reporter, resume: str | None = None) -> Res
         f"(schema {schema.fingerprint}, data {dataset.fingerprint})"
     )
     if config.folds:
-        return _cross_validate(config, schema, dataset, reporter)
-    frozen = config.data.splits
-    split = read_split(frozen, dataset) if frozen else single_split(dataset, config.training.seed)
+        return _cross_validate(config, schema, dataset, reporter, parent=parent)
+    split = choose_split(config, dataset)
     tags = lineage_tags(config, schema, dataset)
-    with open_run(config, run_name(config), tags, resume=resume) as tracker:
+    with open_run(config, run_name(config), tags, parent=parent, resume=resume) as tracker:
         if resume:  # perhaps with other code, or on another machine
             tracker.log_tags({f"resumed_{key}": tags[key] for key in ("code", "versions", "machine", "cpu")})
         return _run_split(config, schema, dataset, split, tracker, reporter)
@@ -74,6 +77,12 @@ def load_dataset(config: RunConfig, schema: Schema) -> Dataset:
     placed, faults = read_annotations(config.data.annotations, schema)
     raise_all(faults + check_annotations(placed, paragraphs))
     return build_dataset(paragraphs, [item.annotation for item in placed], schema)
+
+
+def choose_split(config: RunConfig, dataset: Dataset) -> Split:
+    """The frozen split, or one dealt by the seed."""
+    frozen = config.data.splits
+    return read_split(frozen, dataset) if frozen else single_split(dataset, config.training.seed)
 
 
 def run_name(config: RunConfig) -> str:
@@ -93,13 +102,8 @@ def _run_split(
     reporter.say("articles: " + ", ".join(f"{part} {count}" for part, count in describe(split).items()))
     _log_inputs(config, schema, split, (train, dev, test), tracker)
 
-    engine = learn(config, schema, train, dev, tracker, reporter)
-    calibration = Calibration.plain(schema)
-    if not config.data.zero_shot:
-        calibration = fit_calibration(engine.logits(dev.texts), dev.matrix, schema)
-    name = run_name(config)
-    tagger = Tagger(schema, engine, calibration, name)
-
+    tagger = learn_tagger(config, schema, (train, dev), tracker, reporter)
+    name = tagger.name
     results = tracker.folder / "results"
     shutil.rmtree(results, ignore_errors=True)
     _, dev_scores, _, _ = score_part(tagger, dev, results / "dev")
@@ -117,9 +121,29 @@ def _run_split(
     tracker.log_metrics(report.headline_metrics(facts.best) | meter.metrics())
     note = report.run_note(config.model.kind, config.data.name, describe(split), facts.best, scores)
     tracker.log_tags({**backbone_tag(folder), NOTE: note})
-    number, is_champion = register_run(facts, folder)
-    (tracker.folder / STATE).unlink(missing_ok=True)
+    number, is_champion = None, False
+    try:
+        with said_if_unreachable(config.tracking):
+            number, is_champion = register_run(facts, folder)
+        (tracker.folder / UNREGISTERED).unlink(missing_ok=True)
+        (tracker.folder / STATE).unlink(missing_ok=True)
+    except StoreUnreachable as error:
+        (tracker.folder / UNREGISTERED).touch()
+        cure = f"when the store is back, `framing train resume={tracker.run_id}` registers it"
+        reporter.say(f"the tagger is in {folder} and not registered: {error.finding}; {cure}")
     return Result(tracker.run_id, name, scores, gold, predicted, folder, number, is_champion)
+
+
+def learn_tagger(
+    config: RunConfig, schema: Schema, parts: tuple[Dataset, Dataset], tracker: Tracker, reporter: Reporter
+) -> Tagger:
+    """A tagger that learned from the first part, with its best epoch, temperatures and thresholds from the second."""
+    train, dev = parts
+    engine = learn(config, schema, train, dev, tracker, reporter)
+    calibration = Calibration.plain(schema)
+    if not config.data.zero_shot:
+        calibration = fit_calibration(engine.logits(dev.texts), dev.matrix, schema)
+    return Tagger(schema, engine, calibration, run_name(config))
 
 
 def _log_inputs(
@@ -127,7 +151,7 @@ def _log_inputs(
 ) -> None:
     """All that the run depends on, before it begins, so that one that is killed can be gone on with."""
     values = config.model_dump(mode="json")
-    inputs = tracker.folder / "inputs"
+    inputs = tracker.folder / INPUTS
     inputs.mkdir(parents=True, exist_ok=True)
     (inputs / CONFIG_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     (inputs / "schema.yaml").write_text(config.data.schema_file.read_text(encoding="utf-8"), encoding="utf-8")
@@ -147,33 +171,40 @@ def _log_inputs(
     tracker.log_params({"paragraphs": counts})
 
 
-def _cross_validate(config: RunConfig, schema: Schema, dataset: Dataset, reporter: Reporter) -> Result:
+def _cross_validate(
+    config: RunConfig, schema: Schema, dataset: Dataset, reporter: Reporter, parent: str | None
+) -> Result:
     """Each article tests once; the scores are those of all folds' predictions together."""
     name = run_name(config)
     gold: dict[str, Record] = {}
     predicted: dict[str, Record] = {}
     splits = list(cross_validation(dataset, config.folds, config.training.seed))
-    with open_run(config, name, lineage_tags(config, schema, dataset)) as parent:
-        parent.log_params({"folds": config.folds})
+    found: list[list[Score]] = []
+    tags = {**lineage_tags(config, schema, dataset), "kind": "cross-validation"}
+    with open_run(config, name, tags, parent=parent) as whole:
+        whole.log_params(
+            {"folds": config.folds, **config.model_dump(mode="json", include={"data", "model", "training"})}
+        )
         for number, split in enumerate(splits, 1):
             reporter.say(f"fold {number} of {len(splits)}")
             quiet = config.tracking.model_copy(update={"register_model": False})
             fold_name = f"{name}-fold{number}"
             fold = config.model_copy(update={"name": fold_name, "tracking": quiet, "folds": 0})
-            tags = {**lineage_tags(config, schema, dataset), "fold": str(number)}
-            with open_run(fold, fold_name, tags, parent=parent.run_id) as tracker:
+            tags = {**lineage_tags(config, schema, dataset), "kind": "fold", "fold": str(number)}
+            with open_run(fold, fold_name, tags, parent=whole.run_id) as tracker:
                 result = _run_split(fold, schema, dataset, split, tracker, reporter)
             gold |= result.gold
             predicted |= result.predicted
+            found.append(result.scores)
             values = {f"fold/{key}": value for key, value in report.metric_names(result.scores, "test").items()}
-            parent.log_metrics({key: v for key, v in values.items() if key.count("/") == 3}, number)
+            whole.log_metrics({key: v for key, v in values.items() if key.count("/") == 3}, number)
         judged = judge(gold, predicted)
         scores = score(judged)
         best = headline_score(judged)
-        parent.log_metrics(report.metric_names(scores, "test") | report.headline_metrics(best))
-        parts = {"articles, each tested once": len(dataset.documents)}
-        parent.log_tags({NOTE: report.run_note(config.model.kind, config.data.name, parts, best, scores)})
-        figures = parent.folder / "figures"
+        whole.log_metrics(report.metric_names(scores, "test") | report.headline_metrics(best))
+        whole.log_metrics(summary.spread_metrics(found, "folds"))
+        whole.log_tags({NOTE: summary.folds_note(scores, found)})
+        figures = whole.folder / "figures"
         draw(judged, scores, figures, f"{name}: F1, every article tested once")
-        parent.log_files(figures, "figures")
-    return Result(parent.run_id, name, scores, gold, predicted, None, None, False)
+        whole.log_files(figures, "figures")
+    return Result(whole.run_id, name, scores, gold, predicted, None, None, False)

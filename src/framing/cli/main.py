@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from framing import __version__
-from framing.cli import compare, data, evaluate, models, predict, schema, train
+from framing.cli import compare, data, evaluate, models, predict, runs, schema, sweep, train
 from framing.cli.terminal import errors
 from framing.errors import FramingError
 
@@ -46,12 +46,14 @@ app = typer.Typer(
     epilog="Start with `framing train`, then `framing predict FILE`. Every command explains itself with --help.",
 )
 app.command("train", context_settings={"ignore_unknown_options": True})(train.train)
+app.command("sweep")(sweep.sweep)
 app.command("predict")(predict.predict)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("promote")(models.promote)
 app.add_typer(data.app, name="data")
 app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
 app.add_typer(schema.app, name="schema")
 
 

@@ -63,6 +63,9 @@ class TerminalReporter:
     def say(self, text: str) -> None:
         errors.print(escape(text), highlight=False)
 
+    def epoch(self, number: int, score: float) -> None:
+        """Said already."""
+
     def progress(self, done: int, total: int, text: str) -> None:
         if errors.is_terminal:
             self.bar.start()  # only now: who shows no progress needs no empty line that is redrawn

@@ -10,8 +10,17 @@ CONFIG_FILE = "config.yaml"
 CARD = "model_card.md"
 NOTE = "mlflow.note.content"
 """The tag that MLflow shows as a run's description."""
+INPUTS = "inputs"
+"""What a run depends on, in its folder: configuration, schema, split."""
+
 STATE = "state.safetensors"
 """Of a training after its last whole epoch, in the run's folder; it is there as long as the run has not ended."""
+
+UNREGISTERED = "unregistered"
+"""File in the folder of a run that ended while the store was away: going on with the run registers its tagger."""
+
+NOTE = "mlflow.note.content"
+"""The tag that the MLflow UI shows as a run's description, in Markdown."""
 
 TAGGER = "tagger"
 """The name under which a run's tagger is logged: `runs:/ID/tagger`."""
