@@ -52,7 +52,6 @@ def training(data: Dataset, schema: Schema, encoder: Path, epochs: int = 4) -> T
         freeze_layers=1,
         dropout=0.1,
         head_start="schema",
-        pooling="label",
     )
     classifier = Classifier(schema, model)
     classifier.start_from_schema()

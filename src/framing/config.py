@@ -39,8 +39,6 @@ class _EncoderConfig(_Frozen):
     freeze_layers: Annotated[int, Field(ge=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     head_start: Literal["schema", "random"]
-    # how tokens become a text: all alike (mean), or weighed by a query for each label
-    pooling: Literal["mean", "label"]
 
 
 class BundledConfig(_EncoderConfig):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from framing.config import TrainingConfig
 from framing.dataset import Dataset, LabelMatrix
 from framing.model.classifier import Classifier, TrunkStates
-from framing.model.tokenization import shuffled_batches
+from framing.model.tokenization import Windows, shuffled_batches
 from framing.schema import Schema
 
 
@@ -172,7 +172,7 @@ class Training:
         return score, is_best
 
     def dev_logits(self) -> NDArray[np.float32]:
-        return self.classifier.read_logits(self.dev_windows, len(self.dev), self.read)
+        return kept_logits(self.classifier, self.dev_windows, len(self.dev), self.read)
 
     def state(self) -> dict[str, Tensor]:
         """All that a restored training needs, as flat tensors."""
@@ -200,6 +200,11 @@ class Training:
         self.optimizer.load_state_dict({"state": values, "param_groups": state["param_groups"]})
         epoch, number, self.best_score = tensors["progress"].tolist()
         self.epoch, self.number = int(epoch), int(number)
+
+
+def kept_logits(classifier: Classifier, windows: Windows, texts: int, read: TrunkStates) -> NDArray[np.float32]:
+    """Logits [texts x labels] through the trunk's kept states."""
+    return classifier.head_logits(classifier.pooled(windows, texts, read, 8192))
 
 
 def _positive_weight(targets: LabelMatrix, power: float) -> Tensor:

@@ -39,9 +39,7 @@ def baseline(schema: Schema) -> tuple[Tagger, TfidfConfig]:
 
 def encoder_tagger(schema: Schema, encoder: Path) -> tuple[Tagger, HubConfig]:
     values = {"kind": "hub", "name": str(encoder), "revision": None, "prefix": "", "max_tokens": 32}
-    config = HubConfig.model_validate(
-        {**values, "freeze_layers": 1, "dropout": 0.1, "head_start": "schema", "pooling": "label"}
-    )
+    config = HubConfig.model_validate({**values, "freeze_layers": 1, "dropout": 0.1, "head_start": "schema"})
     classifier = Classifier(schema, config)
     classifier.start_from_schema()
     classifier.use_fastest_precision()

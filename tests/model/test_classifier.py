@@ -35,7 +35,6 @@ def config(encoder: Path, **changes: object) -> HubConfig:
         "freeze_layers": 1,
         "dropout": 0.1,
         "head_start": "schema",
-        "pooling": "label",
     }
     return HubConfig.model_validate({**values, **changes})
 
@@ -75,7 +74,7 @@ def test_states_from_the_cache_are_those_that_are_computed(classifier: Classifie
 
 def test_only_what_is_above_the_trunk_learns(classifier: Classifier) -> None:
     learning = {name for name, value in classifier.named_parameters() if value.requires_grad}
-    assert all(name.startswith(("backbone.learning.", "heads.", "queries")) for name in learning)
+    assert all(name.startswith(("backbone.learning.", "heads.")) for name in learning)
     assert set(classifier.trained_state()) == learning
 
 
@@ -86,29 +85,6 @@ def test_heads_start_from_what_the_schema_says(small_schema: Schema, encoder: Pa
     columns = small_schema.columns("stance")
     assert said[0, columns].argmax() == 0
     assert said[1, columns].argmax() == 1
-
-
-def test_label_attention_starts_as_the_mean_and_then_weighs_tokens(small_schema: Schema, encoder: Path) -> None:
-    mean = Classifier(small_schema, config(encoder, pooling="mean"))
-    label = Classifier(small_schema, config(encoder, pooling="label"))
-    for classifier in (mean, label):
-        classifier.start_from_schema()
-    assert mean.queries is None
-    assert label.queries is not None
-    np.testing.assert_allclose(label.logits(TEXTS), mean.logits(TEXTS), atol=1e-5)
-    with torch.no_grad():
-        label.queries[2] = torch.linspace(-3, 3, label.backbone.hidden_size)
-    moved = np.abs(label.logits(TEXTS) - mean.logits(TEXTS)).max(axis=0)
-    assert moved[2] > 1e-3, "its own label reads other tokens"
-    assert np.delete(moved, 2).max() < 1e-5, "the others read as before"
-
-
-def test_a_text_in_windows_is_read_alike_in_training_and_in_use(classifier: Classifier) -> None:
-    windows = classifier.tokenization.windows(TEXTS)
-    with torch.no_grad():
-        states, mask = classifier.trunk_states(windows.ids)
-        trained = classifier(states, mask, torch.from_numpy(windows.owner), len(TEXTS))
-    np.testing.assert_allclose(trained.numpy(), classifier.logits(TEXTS), atol=1e-5)
 
 
 def test_freezing_more_layers_than_there_are_is_refused(small_schema: Schema, encoder: Path) -> None:

@@ -128,3 +128,12 @@ def _attention(mask: Tensor) -> Tensor | None:
     if bool(mask.all()):
         return None
     return torch.zeros(mask.shape, device=mask.device).masked_fill(mask == 0, -1e9)[:, None, None, :]
+
+
+def pool(states: Tensor, mask: Tensor, owner: Tensor, texts: int) -> Tensor:
+    """Mean over a text's tokens, of all its windows: [windows x tokens x hidden] -> [texts x hidden]."""
+    weights = mask.to(states.dtype)
+    sums = (states * weights[:, :, None]).sum(1)
+    total = torch.zeros(texts, states.shape[2], dtype=sums.dtype, device=sums.device).index_add(0, owner, sums)
+    count = torch.zeros(texts, dtype=sums.dtype, device=sums.device).index_add(0, owner, weights.sum(1))
+    return total / count[:, None]

@@ -11,18 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from framing.config import BundledConfig, HubConfig
-from framing.model.backbone import Backbone, find_checkpoint
+from framing.model.backbone import Backbone, find_checkpoint, pool
 from framing.model.tokenization import Tokenization, Windows, batches_by_length
 from framing.schema import Label, Schema
 
 _START_SCALE = 12.0
 """How far apart a head's start puts texts: the logit of a text that is as near as can be."""
-
-_QUERY_SCALE = 4.0
-_MOST = 20.0
-"""Bounds of the attention scores, so that their exponents stay finite."""
-
-_BATCH_TOKENS = 4096
 
 TrunkStates = Callable[[Sequence[NDArray[np.int64]]], tuple[Tensor, Tensor]]
 """Windows of token ids -> the trunk's states [windows x longest x hidden] and their mask, computed or kept."""
@@ -41,8 +35,6 @@ class Classifier(nn.Module):
         hidden = self.backbone.hidden_size
         # a list, since a facet may be called `type` or `keys`, which a ModuleDict does not take
         self.heads = nn.ModuleList([nn.Linear(hidden, len(facet.labels)) for facet in schema.facets])
-        # zero: every token weighs the same, so label attention starts as the mean that the heads start from
-        self.queries = nn.Parameter(torch.zeros(len(schema.labels), hidden)) if config.pooling == "label" else None
         self.device = torch.device("cpu")
         self.bf16 = False
         self.eval()
@@ -62,31 +54,8 @@ class Classifier(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor, owner: Tensor, texts: int) -> Tensor:
         """States of the trunk [windows x tokens x hidden] and each window's text -> logits [texts x labels]."""
-        votes, weights = self.votes(states, mask)
-        shape = (texts, votes.shape[1])
-        total = torch.zeros(shape, device=votes.device).index_add(0, owner, votes)
-        return total / torch.zeros(shape, device=votes.device).index_add(0, owner, weights) + self.bias
-
-    def votes(self, states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """For each window, the sum of its tokens' weighted votes and that of their weights, both [windows x labels].
-
-        A token votes on a label with its state times the head's row. With `mean` all tokens weigh the same, which is
-        the head put to the mean state; with `label` each label has a query that weighs the tokens (label-wise
-        attention, Mullenbach et al. 2018), over all windows of a text together.
-        """
-        top = self.dropout(self.backbone.top(states, mask))
-        votes = nn.functional.linear(top, torch.cat([head.get_parameter("weight") for head in self.heads])).float()
-        weights = mask[:, :, None].float().expand_as(votes)
-        if self.queries is not None:
-            scale = _QUERY_SCALE / top.shape[2] ** 0.5
-            scores = nn.functional.linear(top, self.queries).float() * scale
-            weights = weights * torch.exp(scores.clamp(-_MOST, _MOST))
-        return (votes * weights).sum(1), weights.sum(1)
-
-    @property
-    def bias(self) -> Tensor:
-        """Of all heads, [labels]."""
-        return torch.cat([head.get_parameter("bias") for head in self.heads])
+        pooled = self.dropout(pool(self.backbone.top(states, mask).float(), mask, owner, texts))
+        return torch.cat([head(pooled) for head in self.heads], dim=1)
 
     def padded(self, windows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
         """ids and mask, both [windows x longest]."""
@@ -98,52 +67,41 @@ class Classifier(nn.Module):
             mask[row, : len(window)] = 1
         return ids.to(self.device), mask.to(self.device)
 
+    def pooled(self, windows: Windows, texts: int, read: TrunkStates, batch_tokens: int) -> NDArray[np.float32]:
+        """Mean of the last layer over each text's tokens, [texts x hidden]; `read` gives the trunk's states."""
+        sums = np.zeros((texts, self.backbone.hidden_size), np.float32)
+        counts = np.zeros(texts, np.float32)
+        lengths = np.array([len(window) for window in windows.ids], np.int64)
+        self.eval()
+        with torch.inference_mode():
+            for batch in batches_by_length(lengths, batch_tokens):
+                states, mask = read([windows.ids[w] for w in batch])
+                with self.autocast():
+                    states = self.backbone.top(states, mask)
+                summed = (states.float() * mask[:, :, None]).sum(1)
+                np.add.at(sums, windows.owner[batch], summed.cpu().numpy())
+                np.add.at(counts, windows.owner[batch], lengths[batch])
+        return np.asarray(sums / np.maximum(counts, 1)[:, None], np.float32)
+
     def trunk_states(self, windows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
         """The trunk's states of these windows, computed: [windows x longest x hidden], and their mask."""
         ids, mask = self.padded(windows)
         with torch.no_grad(), self.autocast():
             return self.backbone.trunk(ids, mask), mask
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The mean of the last layer over each text's tokens, [texts x hidden], not normalised."""
-
-        def summed(states: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-            top = self.backbone.top(states, mask).float()
-            return (top * mask[:, :, None]).sum(1), mask.sum(1, keepdim=True)
-
-        sums, counts = self._gathered(self.tokenization.windows(texts), len(texts), self.trunk_states, summed)
-        return np.asarray(sums / counts, np.float32)
+    def embed(self, texts: Sequence[str], batch_tokens: int = 4096) -> NDArray[np.float32]:
+        """[texts x hidden], not normalised."""
+        return self.pooled(self.tokenization.windows(texts), len(texts), self.trunk_states, batch_tokens)
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The engine's one method: [texts x labels]."""
-        return self.read_logits(self.tokenization.windows(texts), len(texts), self.trunk_states)
+        return self.head_logits(self.embed(texts))
 
-    def read_logits(self, windows: Windows, texts: int, read: TrunkStates) -> NDArray[np.float32]:
-        """[texts x labels]; `read` gives the trunk's states of windows, computed or kept."""
-        votes, weights = self._gathered(windows, texts, read, self.votes)
-        return np.asarray(votes / weights + self.bias.detach().cpu().numpy(), np.float32)
-
-    def _gathered(
-        self,
-        windows: Windows,
-        texts: int,
-        read: TrunkStates,
-        compute: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What `compute` finds of each window, summed over each text's windows; batches are of like length."""
-        lengths = np.array([len(window) for window in windows.ids], np.int64)
-        sums: list[NDArray[np.float64]] = []
-        self.eval()
+    def head_logits(self, pooled: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[texts x hidden] -> [texts x labels]."""
+        vectors = torch.from_numpy(pooled).to(self.device)
         with torch.inference_mode():
-            for batch in batches_by_length(lengths, _BATCH_TOKENS):
-                states, mask = read([windows.ids[w] for w in batch])
-                with self.autocast():
-                    parts = compute(states, mask)
-                found = [part.double().cpu().numpy() for part in parts]
-                sums = sums or [np.zeros((texts, part.shape[1])) for part in found]
-                for total, part in zip(sums, found, strict=True):
-                    np.add.at(total, windows.owner[batch], part)
-        return sums[0], sums[1]
+            return torch.cat([head(vectors) for head in self.heads], dim=1).cpu().numpy()
 
     # ---- starting from the schema --------------------------------------------------------------------------------
 
