@@ -89,9 +89,7 @@ def _safe(value: Any) -> str:
     return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", plain)
 
 
-def _paragraph(
-    found: Prediction, schema: Schema, documents: dict[str, dict[str, Any]], notes: Notes
-) -> dict[str, Any]:
+def _paragraph(found: Prediction, schema: Schema, documents: dict[str, dict[str, Any]], notes: Notes) -> dict[str, Any]:
     """`d` document, `n` position, `l` language, `t` text, `c` columns chosen, `p` probabilities in thousandths."""
     paragraph = found.paragraph
     wrong = schema.violations({facet: chosen for facet, chosen in found.labels.items() if chosen})
@@ -133,6 +131,12 @@ def _origin(source: str) -> str:
     return folder if folder != "." else ""
 
 
+def quiet_labels(schema: Schema) -> list[str]:
+    """References of labels not worth a note beside every paragraph: the usual sort of text (`kind.body`)."""
+    kind, _ = _furniture(schema)
+    return [kind.labels[0].ref] if kind else []
+
+
 def _schema(schema: Schema) -> dict[str, Any]:
     """The schema as the page needs it, with the parts its facets play; all of it follows from the file."""
     rows = _rows(schema)
@@ -144,8 +148,7 @@ def _schema(schema: Schema) -> dict[str, Any]:
         "columns": _partner(schema, rows),
         "kind": kind.id if kind else "",
         "furniture": furniture,
-        # the usual sort of text is not worth a note beside every paragraph
-        "quiet": [schema.columns(kind.id).start] if kind else [],
+        "quiet": [schema.select(ref).start for ref in quiet_labels(schema)],
         "facets": [
             {
                 "id": facet.id,
