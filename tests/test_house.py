@@ -15,11 +15,11 @@ FLOORS = [
     {"errors", "records"},
     {"schema"},
     {"schema_file", "config", "corpus", "handbook"},
-    {"tracking", "annotation"},
+    {"tracking", "annotation", "reading_view"},
     {"dataset"},
     {"splits", "model", "evaluation"},
     {"trunk", "training", "inference"},
-    {"serving", "learning", "scoring", "lineage"},
+    {"serving", "demo", "learning", "scoring", "lineage"},
     {"experiment"},
     {"cli"},
 ]
@@ -40,6 +40,8 @@ HOMES = {
     "py3langid": {"corpus.language"},
     "trafilatura": {"corpus.reading"},
     "pydantic": {"config", "schema_file", "inference.tagger"},
+    "starlette": {"demo"},
+    "uvicorn": {"demo"},
     "yaml": {"schema_file", "experiment", "cli.train"},
 }
 

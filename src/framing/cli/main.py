@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from framing import __version__
-from framing.cli import data, evaluate, predict, read, schema, train
+from framing.cli import data, demo, evaluate, predict, read, schema, train
 from framing.cli.terminal import errors
 from framing.errors import FramingError
 
@@ -48,6 +48,7 @@ app = typer.Typer(
 app.command("train", context_settings={"ignore_unknown_options": True})(train.train)
 app.command("predict")(predict.predict)
 app.command("read")(read.read)
+app.command("demo")(demo.demo)
 app.command("evaluate")(evaluate.evaluate)
 app.command("promote")(train.promote)
 app.add_typer(data.app, name="data")
