@@ -38,6 +38,7 @@ HOMES = {
     "pandas": {"tracking", "serving"},
     "krippendorff": {"annotation.agreement"},
     "py3langid": {"corpus.language"},
+    "lxml": {"corpus.layout"},
     "trafilatura": {"corpus.reading"},
     "pydantic": {"config", "schema_file", "inference.tagger"},
     "starlette": {"demo"},
