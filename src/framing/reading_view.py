@@ -118,6 +118,9 @@ def _paragraph(found: Prediction, schema: Schema, documents: dict[str, dict[str,
 
 def _document(name: str, facts: Mapping[str, str], number: int) -> dict[str, Any]:
     source = facts.get("source", "")
+    if "://" not in source and PurePosixPath(source).is_absolute():
+        # a page is passed on: where the files lie on this machine is nobody's business
+        source = "/".join(PurePosixPath(source).parts[-2:])
     date = _DATE.search(facts.get("date", "")) or _DATE.search(name) or _DATE.search(source)
     return {"id": name, "number": number, "source": source, "origin": _origin(source), "date": date[0] if date else ""}
 

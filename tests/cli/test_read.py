@@ -55,7 +55,8 @@ def test_texts_are_tagged_first_and_say_where_they_come_from(project: Path, tagg
     read(project / "texts", "-o", tmp_path / "page.html", "--model", tagger)
     page = (tmp_path / "page.html").read_text()
     assert page.count('"origin":') == 6
-    assert str(project / "texts") in page
+    assert '"source":"texts/article0.txt"' in page
+    assert str(project) not in page
     assert '"e":' not in page
 
 

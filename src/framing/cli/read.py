@@ -79,7 +79,7 @@ def read(
             predictions = tagger.tag(_paragraphs(sources, documents))
         if tagger and words:
             predictions = _weighed(predictions, tagger.engine, known, evidence)
-        watched = _watched(predictions, reporter, 32 if words else 512)
+        watched = _watched(predictions, reporter, 32 if words else 512 if tagger else 10_000)
         if str(out) == "-":
             write_page(watched, known, sys.stdout, title=title, notes=notes)
             return
