@@ -41,7 +41,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 MAX_BYTES = 2_000_000
 MAX_PARAGRAPHS = 500
 MAX_WEIGHED = 60
-"""With evidence each paragraph costs as much as some forty without."""
+"""With evidence each paragraph costs as much as some thirty without."""
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fbfaf6; --ink: #22201c; --soft: #615d55; --line: #ded9cd; --bad: #ae3a25; }
@@ -185,7 +185,7 @@ def _form(fault: str = "", text: str = "") -> str:
 <label for="file">or a file ({", ".join(SUFFIXES)}; {MAX_BYTES // 1_000_000} MB at most)</label>
 <input id="file" name="file" type="file" accept="{",".join(SUFFIXES)}">
 <label class="box"><input name="evidence" type="checkbox" value="1"> also find which words weighed
-(takes some forty times as long; {MAX_WEIGHED} paragraphs at most)</label>
+(takes some thirty times as long; {MAX_WEIGHED} paragraphs at most)</label>
 <button>Read</button></form></body></html>
 """
 

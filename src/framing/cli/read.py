@@ -38,7 +38,7 @@ def read(
         typer.Option(
             "--evidence",
             help="Let each label show which words weighed: every paragraph is read once more for each of its words "
-            "(64 at most), so this takes some 40 times as long as tagging.",
+            "(64 at most), so this takes some 30 times as long as tagging.",
         ),
     ] = False,
     schema: Annotated[Path, typer.Option(help="The schema that the records were made with.")] = Path(
