@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from framing import __version__
-from framing.cli import compare, data, evaluate, models, predict, runs, schema, sweep, train
+from framing.cli import compare, data, demo, evaluate, models, predict, read, runs, schema, sweep, train
 from framing.cli.terminal import errors
 from framing.errors import FramingError
 
@@ -48,6 +48,8 @@ app = typer.Typer(
 app.command("train", context_settings={"ignore_unknown_options": True})(train.train)
 app.command("sweep")(sweep.sweep)
 app.command("predict")(predict.predict)
+app.command("read")(read.read)
+app.command("demo")(demo.demo)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("promote")(models.promote)

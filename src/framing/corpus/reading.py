@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from framing.corpus.language import detect_languages
+from framing.corpus.layout import without_layout_tables
 from framing.errors import FramingError
 from framing.records import Document, Paragraph
 
@@ -117,7 +118,8 @@ def _extract(html: str, file: Path) -> Document:
     """The page's main text: the furniture that is left is for the facet `kind` to find."""
     import trafilatura
 
-    text = trafilatura.extract(html, favor_recall=True, include_comments=True, include_tables=True)
+    html = without_layout_tables(html)
+    text = trafilatura.extract(html, favor_recall=True, include_comments=False, include_tables=True)
     if not text:
         raise FramingError(str(file), "no text found in this page", "is it an article? save its text as .txt")
     found = trafilatura.extract_metadata(html)
