@@ -122,7 +122,9 @@ def rollback(config: TrackingConfig, reason: str) -> tuple[int, int]:
     present = champion(config)
     if present is None:
         raise FramingError(place, "it has no champion", "promote a version with `framing promote`")
-    former = [number for number in former_champions(config) if number != present.number]
+    former = former_champions(config)
+    while former and former[-1] == present.number:  # a promotion that was interrupted before the alias moved
+        former.pop()
     if not former:
         raise FramingError(place, f"version {present.number} is its first champion", "there is none to go back to")
     client = connect(config).MlflowClient()
