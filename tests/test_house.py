@@ -38,9 +38,14 @@ HOMES = {
     "pandas": {"tracking", "serving"},
     "krippendorff": {"annotation.agreement"},
     "py3langid": {"corpus.language"},
-    "trafilatura": {"corpus.reading"},
+    "trafilatura": {"corpus.pages"},
+    "markdown_it": {"corpus.pages"},
+    "charset_normalizer": {"corpus.encoding"},
+    "warcio": {"corpus.containers"},
+    "zstandard": {"corpus.containers", "inference.writing"},
+    "pyarrow": {"corpus.tables", "inference.writing"},
     "pydantic": {"config", "schema_file", "inference.tagger"},
-    "yaml": {"schema_file", "experiment", "cli.train"},
+    "yaml": {"corpus.pages", "schema_file", "experiment", "cli.train"},
 }
 
 FILES = sorted(SOURCE.rglob("*.py"))
