@@ -42,8 +42,7 @@ HOMES = {
     "markdown_it": {"corpus.pages"},
     "charset_normalizer": {"corpus.encoding"},
     "warcio": {"corpus.containers"},
-    "zstandard": {"corpus.containers", "inference.writing"},
-    "pyarrow": {"corpus.tables", "inference.writing"},
+    "pyarrow": {"corpus.containers", "corpus.tables", "inference.writing"},
     "pydantic": {"config", "schema_file", "inference.tagger"},
     "yaml": {"corpus.pages", "schema_file", "experiment", "cli.train"},
 }

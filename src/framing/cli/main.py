@@ -69,7 +69,7 @@ def _framing(
 
 
 def run() -> None:
-    """Entry point. Exit codes: 0 done, 1 our bug, 2 bad input or set-up, 3 done without bad records, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 our bug, 2 bad input or set-up, 3 done without bad records, 130 stopped."""
     warnings.filterwarnings("ignore")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")

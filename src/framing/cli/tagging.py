@@ -76,15 +76,15 @@ class Job:
         return _chain(first, found)
 
     def tagger(self) -> tuple[Tagger, Path]:
-        from framing.tracking.registry import resolve
-
         self.reporter.say("loading the tagger")
         from framing.inference.tagger import Tagger
 
         model, folder = self.where
-        path, name = (
-            (Path(model), Path(model).name) if Path(model).is_dir() else resolve(tracking_config(folder), model)
-        )
+        path, name = Path(model), Path(model).name
+        if not path.is_dir():
+            from framing.tracking.registry import resolve
+
+            path, name = resolve(tracking_config(folder), model)
         return Tagger.load(path, name), path
 
     def into_file(self, out: Path, kind: str, probabilities: bool | None, restart: bool) -> None:

@@ -19,7 +19,6 @@ ALLOWANCE = 100 * MEGABYTE
 GROWTH = 300
 """What is unpacked may be 100 MB, or 300 times the bytes on disk: text shrinks 3 to 30 fold, a bomb a thousand fold."""
 _BUFFER = 1 << 18
-_ZSTD_WINDOW = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -82,9 +81,6 @@ class _Unpacking(io.RawIOBase):
 
     def __init__(self, inner: Any, growth: Growth) -> None:
         self.inner, self.growth = inner, growth
-        zstd = sys.modules.get("zstandard")  # imported only where such a file was met
-        known = (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, BadZipFile)
-        self.errors: tuple[type[Exception], ...] = (*known, *((zstd.ZstdError,) if zstd else ()))
 
     def readable(self) -> bool:
         return True
@@ -92,7 +88,7 @@ class _Unpacking(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         try:
             part = self.inner.read(len(memoryview(buffer)))
-        except self.errors as error:
+        except (OSError, EOFError, RuntimeError, NotImplementedError, zlib.error, BadZipFile) as error:
             finding = f"the compressed data is damaged ({str(error) or type(error).__name__:.100})"
             raise FramingError(self.growth.place, finding, "get or pack the file again") from None
         memoryview(buffer)[: len(part)] = part
@@ -114,10 +110,9 @@ def _unpacked(raw: IO[bytes], compression: str, growth: Growth) -> io.BufferedRe
         import gzip
 
         return io.BufferedReader(_Unpacking(gzip.GzipFile(fileobj=raw), growth), _BUFFER)
-    import zstandard
+    import pyarrow  # unlike the package zstandard it tells a file that was cut off
 
-    reader = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(raw, read_across_frames=True)
-    return io.BufferedReader(_Unpacking(reader, growth), _BUFFER)
+    return io.BufferedReader(_Unpacking(pyarrow.CompressedInputStream(raw, "zstd"), growth), _BUFFER)
 
 
 def _sniff(head: bytes) -> tuple[str, str]:
@@ -174,13 +169,15 @@ def _warc_pages(raw: IO[bytes], growth: Growth) -> Iterator[Member]:
     except ImportError:
         cure = "install framing[warc]"
         raise FramingError(growth.place, "web archives need the package warcio", cure) from None
-    place, records = growth.place, iter(ArchiveIterator(raw))
+    place, records, pages = growth.place, iter(ArchiveIterator(raw)), 0
     while True:
         try:
             record = next(records, None)
         except (ArchiveLoadFailed, OSError, EOFError, ValueError, zlib.error) as error:
             raise FramingError(place, f"the web archive is damaged ({str(error):.100})", "get it again") from None
         if record is None:
+            if not pages:
+                raise FramingError(place, "no page found in this web archive", "is it one, with responses of HTML?")
             return
         headers = record.http_headers
         kind = (headers.get_header("Content-Type") or "") if headers else ""
@@ -189,4 +186,5 @@ def _warc_pages(raw: IO[bytes], growth: Growth) -> Iterator[Member]:
         url = record.rec_headers.get_header("WARC-Target-URI") or record.rec_headers.get_header("WARC-Record-ID")
         charset = kind.lower().partition("charset=")[2].partition(";")[0].strip("\"' ")
         stream = io.BufferedReader(_Unpacking(record.content_stream(), growth), _BUFFER)
+        pages += 1
         yield Member(f"{place}!{url}", url, "html", stream, url, charset)

@@ -143,9 +143,9 @@ def _text_file(path: Path, compression: str) -> Iterator[IO[str]]:
 
             packed = gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0)  # the same input gives the same bytes
         elif compression == "zstd":
-            import zstandard
+            import pyarrow
 
-            packed = zstandard.ZstdCompressor(level=6).stream_writer(raw, closefd=False)
+            packed = pyarrow.CompressedOutputStream(raw, "zstd")
         text = io.TextIOWrapper(packed, encoding="utf-8", newline="")
         yield text
         text.flush()
