@@ -98,7 +98,9 @@ class _Unpacking(io.RawIOBase):
 
 def _open(file: Path, place: str) -> Any:
     if str(file) == STDIN:
-        return io.BufferedReader(sys.stdin.buffer, _BUFFER)
+        # its raw stream gives what there is; its buffered one would wait for a full buffer
+        stdin: Any = sys.stdin.buffer
+        return io.BufferedReader(getattr(stdin, "raw", stdin), _BUFFER)
     try:
         return file.open("rb", buffering=_BUFFER)
     except OSError as error:
