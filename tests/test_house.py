@@ -43,12 +43,25 @@ HOMES = {
     "krippendorff": {"annotation.agreement"},
     "py3langid": {"corpus.language"},
     "lxml": {"corpus.layout"},
-    "trafilatura": {"corpus.reading"},
+    "trafilatura": {"corpus.pages"},
+    "markdown_it": {"corpus.pages"},
+    "charset_normalizer": {"corpus.encoding"},
+    "warcio": {"corpus.containers"},
+    "pyarrow": {"corpus.containers", "corpus.tables", "inference.writing"},
     "pydantic": {"config", "schema_file", "inference.tagger"},
     "psutil": {"lineage", "tracking.liveness"},
     "starlette": {"demo"},
     "uvicorn": {"demo"},
-    "yaml": {"schema_file", "datasheet", "experiment", "sweep.search", "sweep.results", "cli.train", "cli.compose"},
+    "yaml": {
+        "corpus.pages",
+        "schema_file",
+        "datasheet",
+        "experiment",
+        "sweep.search",
+        "sweep.results",
+        "cli.train",
+        "cli.compose",
+    },
 }
 
 FILES = sorted(SOURCE.rglob("*.py"))

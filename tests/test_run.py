@@ -63,7 +63,8 @@ def test_the_champion_tags_texts_as_json_lines(runs: Path, project: Path) -> Non
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(records) == 30
-    assert list(records[0]) == ["id", "document", "position", "text", "language", "labels", "probabilities", "model"]
+    keys = "id document position text language title date labels probabilities model"
+    assert list(records[0]) == keys.split()
     assert records[0]["model"] == "models:/framing/1"
     assert isinstance(records[0]["labels"]["kind"], str)
     assert isinstance(records[0]["labels"]["stance"], list)

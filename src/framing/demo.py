@@ -30,7 +30,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from framing.corpus.paragraphs import split_document, split_documents
-from framing.corpus.reading import SUFFIXES, read_documents
+from framing.corpus.reading import read_documents
+from framing.corpus.sources import KINDS
 from framing.errors import FramingError
 from framing.inference.evidence import Spans, evidence
 from framing.inference.tagger import Tagger
@@ -159,8 +160,8 @@ async def _documents(sent: FormData) -> list[Document]:
 def _uploaded(name: str, content: bytes) -> list[Document]:
     """The documents of an upload: read from a file that is gone again at once, by the reader of all other files."""
     given = Path(name.replace("\\", "/"))
-    if given.suffix.lower() not in SUFFIXES:
-        raise FramingError(name, "is of no kind that can be read", f"known are {', '.join(SUFFIXES)}")
+    if given.suffix.lower() not in KINDS:
+        raise FramingError(name, "is of no kind that can be read", f"known are {', '.join(KINDS)}")
     stem = re.sub(r"[^\w. -]", "_", given.stem)[:80].strip(". ") or "article"
     with tempfile.TemporaryDirectory(prefix="framing-") as folder:
         file = Path(folder) / (stem + given.suffix.lower())
@@ -182,8 +183,8 @@ def _form(fault: str = "", text: str = "") -> str:
 <form method="post" action="/read" enctype="multipart/form-data">
 <label for="text">Article</label>
 <textarea id="text" name="text" dir="auto" autofocus>{escape(text)}</textarea>
-<label for="file">or a file ({", ".join(SUFFIXES)}; {MAX_BYTES // 1_000_000} MB at most)</label>
-<input id="file" name="file" type="file" accept="{",".join(SUFFIXES)}">
+<label for="file">or a file ({", ".join(KINDS)}; {MAX_BYTES // 1_000_000} MB at most)</label>
+<input id="file" name="file" type="file" accept="{",".join(KINDS)}">
 <label class="box"><input name="evidence" type="checkbox" value="1"> also find which words weighed
 (takes some thirty times as long; {MAX_WEIGHED} paragraphs at most)</label>
 <button>Read</button></form></body></html>

@@ -12,7 +12,7 @@ import typer.core
 
 from framing import __version__
 from framing.cli import compare, data, demo, evaluate, models, predict, read, runs, schema, sweep, train
-from framing.cli.terminal import errors
+from framing.cli.terminal import errors, visible
 from framing.errors import FramingError
 
 
@@ -75,14 +75,14 @@ def _framing(
 
 
 def run() -> None:
-    """Entry point. Exit codes: 0 done, 1 a bug of ours, 2 bad input or set-up, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 our bug, 2 bad input or set-up, 3 done without bad records, 130 stopped."""
     warnings.filterwarnings("ignore")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
         app()
     except FramingError as error:
-        for line in str(error).splitlines():
+        for line in map(visible, str(error).split("\n")):
             errors.print(f"[bold red]error:[/] {line.replace('[', chr(92) + '[')}", highlight=False, soft_wrap=True)
         sys.exit(2)
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from framing.config import ModelConfig
 from framing.errors import FramingError
 from framing.inference.engine import Engine
+from framing.inference.recent import Recent, Verdict
 from framing.model.calibration import Calibration, probabilities
 from framing.model.decision import decide
 from framing.records import Paragraph, Prediction
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from framing.model.classifier import Classifier
 
 FORMAT = 2
-_CHUNK = 512
+CHUNK = 512
+"""Paragraphs that are tagged together: an output goes on after whole chunks, so that it is what it would have been."""
 
 
 @dataclass(frozen=True)
@@ -44,30 +47,30 @@ class Tagger:
     calibration: Calibration
     name: str
 
-    def tag(self, paragraphs: Iterable[Paragraph]) -> Iterator[Prediction]:
-        """Predictions in the order of the paragraphs, a chunk at a time: memory does not grow with their number."""
-        rest = iter(paragraphs)
-        while chunk := list(itertools.islice(rest, _CHUNK)):
-            yield from self.tag_chunk(chunk)
+    def tag(self, paragraphs: Iterable[Paragraph], recent: Recent | None = None) -> Iterator[Prediction]:
+        """Predictions in the order of the paragraphs, a chunk at a time: memory does not grow with their number.
 
-    def tag_chunk(self, chunk: list[Paragraph]) -> list[Prediction]:
-        # The same text (furniture, agency copy) need not be read twice.
-        texts = list(dict.fromkeys(paragraph.text for paragraph in chunk))
+        The same text (furniture, agency copy) need not be read twice: `recent` remembers the last 20,000.
+        """
+        recent = recent if recent is not None else Recent()
+        rest = iter(paragraphs)
+        while chunk := list(itertools.islice(rest, CHUNK)):
+            yield from self.tag_chunk(chunk, recent)
+
+    def tag_chunk(self, chunk: list[Paragraph], recent: Recent) -> list[Prediction]:
+        verdicts = recent.verdicts([paragraph.text for paragraph in chunk], self._judge)
+        return [
+            Prediction(paragraph, verdict.labels, verdict.named(self.schema), self.name)
+            for paragraph, verdict in zip(chunk, verdicts, strict=True)
+        ]
+
+    def _judge(self, texts: list[str]) -> list[Verdict]:
         scores = probabilities(self.engine.logits(texts), self.schema, self.calibration)
         decisions = decide(scores, self.schema, self.calibration)
-        place = {text: number for number, text in enumerate(texts)}
-        found = []
-        for paragraph in chunk:
-            row = place[paragraph.text]
-            named = {
-                facet.id: {
-                    label.id: round(float(score), 4)
-                    for label, score in zip(facet.labels, scores[row, self.schema.columns(facet.id)], strict=True)
-                }
-                for facet in self.schema.facets
-            }
-            found.append(Prediction(paragraph, decisions[row], named, self.name))
-        return found
+        return [
+            Verdict(labels, np.array([round(float(share), 4) for share in row]))
+            for labels, row in zip(decisions, scores, strict=True)
+        ]
 
     @staticmethod
     def load(folder: Path, name: str = "") -> Tagger:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from framing.annotation.store import labels_from_json
-from framing.corpus.reading import STDIN, decode, find_files, json_lines
+from framing.corpus.reading import decode, json_lines
+from framing.corpus.sources import STDIN, find_files
 from framing.errors import FramingError
 from framing.records import Paragraph, Prediction
 from framing.schema import Schema
