@@ -147,6 +147,23 @@ def sweep(pair: tuple[RunConfig, SweepConfig], reporter: Silent | None = None) -
     return run_sweep(*pair, PLAIN, reporter or Silent())
 
 
+def test_processes_given_the_same_command_share_the_trials(overrides: Overrides, tmp_path: Path) -> None:
+    words = [word for word in overrides(tmp_path) if not word.startswith("model")]
+    words += ["sweep=quick", "sweep.trials=12", "sweep.pruner=none", "data.train_articles=null", "tracking=none"]
+    words.append(f"tracking.folder={tmp_path}")
+    command = [sys.executable, "-m", "framing.cli.main", "sweep", *words]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    ended = [process.communicate(timeout=250) for process in both]
+    assert [process.returncode for process in both] == [0, 0], ended
+    assert [(number, state) for number, state, _ in trials_of(tmp_path)] == [(n, "COMPLETE") for n in range(12)]
+    shares = [[line for line in err.splitlines() if line.startswith("trial ")] for _, err in ended]
+    labels = [line.partition(":")[0] for line in shares[0] + shares[1]]
+    assert sorted(labels) == sorted(f"trial {n} of 12" for n in range(1, 13)), "each trial in one process"
+    assert (tmp_path / "sweeps" / "quick" / "best.yaml").is_file()
+
+
 def test_a_failing_trial_is_shown_and_the_others_go_on(
     overrides: Overrides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,8 +25,8 @@ def predict(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="Files, folders, globs, or - for standard input: .txt .md .html .jsonl .csv .tsv .parquet, "
-            "each also .gz or .zst; a .zip of these; .warc (with framing\\[warc])."
+            help="Files, folders, globs, or - for standard input: .txt .md .html .jsonl .csv .tsv "
+            "(each also .gz or .zst, or in a .zip), .parquet, .warc (with framing\\[warc])."
         ),
     ],
     model: Annotated[str, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias.")] = CHAMPION,

@@ -24,6 +24,8 @@ class TaggingProgress:
         self.first = meter.done
 
     def watch(self, predictions: Iterable[Prediction]) -> Iterator[Prediction]:
+        from framing.inference.tagger import CHUNK
+
         bar = Progress(
             TextColumn("tagging"),
             BarColumn(bar_width=30),
@@ -39,6 +41,8 @@ class TaggingProgress:
             for count, found in enumerate(predictions, 1):
                 yield found
                 now = time.monotonic()
+                if count % CHUNK:
+                    continue  # they come a chunk at once: in the middle of one the count says nothing of the rate
                 if now - self.last > (0.5 if errors.is_terminal else _EVERY):
                     self.last = now
                     if errors.is_terminal:

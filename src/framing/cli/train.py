@@ -76,6 +76,9 @@ def _train_one(values: Mapping[str, Any]) -> None:
 def _train_several(folder: Path, words: list[str]) -> None:
     """One run for each combination of values, under one parent; all are checked before the first begins."""
     swept = combinations(words)
+    if len(swept) == 1:
+        _train_one(compose_values(folder, swept[0]))
+        return
     fixed = set.intersection(*(set(combination) for combination in swept))
     labels = [" ".join(word for word in combination if word not in fixed) for combination in swept]
     checked = {label: check_config(compose_values(folder, c)) for label, c in zip(labels, swept, strict=True)}

@@ -54,6 +54,8 @@ def run_sweep(config: RunConfig, sweep: SweepConfig, plain: Plain, reporter: Rep
     tags = {**lineage_tags(config, material.schema, material.dataset), "kind": "sweep", "sweep": sweep.name}
     with search.lock:
         known = search.begin(_origin(config, sweep, tags), sweep.name)
+        if search.is_concluded():
+            return Outcome(search.rows(), search.best(), search.folder, True, None)
         parent = open_parent(config, f"sweep-{sweep.name}", tags, known)
         search.study.set_user_attr("run_id", parent.run_id)
         if known is None:
@@ -182,6 +184,7 @@ def _conclude(config: RunConfig, search: Search, plain: Plain, watchers: tuple[T
         final = run(chosen_config, reporter, parent=parent.run_id)
         search.study.set_user_attr("final", final.run_id)
     end_parent(parent, "FINISHED")
+    search.study.set_user_attr("concluded", len(rows))
     return Outcome(rows, best, search.folder, True, final)
 
 

@@ -109,6 +109,13 @@ class Search:
         trials = self.study.get_trials(deepcopy=False)
         return len(trials) >= self.sweep.trials and all(trial.state in _ENDED for trial in trials)
 
+    def is_concluded(self) -> bool:
+        """It was summed up, with all that is asked for now: there is nothing to do."""
+        known = self.study.user_attrs
+        return (
+            known.get("concluded") == len(self.rows()) and self.is_over() and ("final" in known or not self.sweep.final)
+        )
+
     def importance(self) -> dict[str, float]:
         """How much of the scores' variance each value explains (PED-ANOVA, Watanabe et al. 2023), highest first."""
         done = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
