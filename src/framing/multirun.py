@@ -22,7 +22,7 @@ def run_all(configs: Mapping[str, RunConfig], reporter: Reporter) -> dict[str, R
     A run that fails for what its user can cure is shown at once, and the others go on.
     """
     first = next(iter(configs.values()))
-    name = first.name or f"{first.data.name}: {', '.join(_varied(configs))}"
+    name = "-".join([first.name or first.data.name, "by", *_varied(configs)])
     results: dict[str, Result | FramingError] = {}
     with open_run(first, name, {"kind": "multirun", "data": first.data.name}) as parent:
         parent.log_params({"varied": "; ".join(configs)})
@@ -57,7 +57,9 @@ def _failed(results: Mapping[str, object]) -> Sequence[str]:
 
 
 def _varied(labels: Mapping[str, object]) -> list[str]:
-    return list(dict.fromkeys(word.partition("=")[0] for label in labels for word in label.split(" ")))
+    return list(
+        dict.fromkeys(word.partition("=")[0].rpartition(".")[2] for label in labels for word in label.split(" "))
+    )
 
 
 def _run_name(config: RunConfig, label: str) -> str:

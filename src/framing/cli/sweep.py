@@ -29,7 +29,7 @@ def sweep(
 
     framing sweep                                  what conf/sweep/encoder.yaml says
 
-    framing sweep sweep=quick                      the baseline, in a minute or two
+    framing sweep sweep=quick                      the baseline, in minutes
 
     framing sweep sweep=heads sweep.trials=40      twenty more trials of a sweep that had twenty
 
