@@ -11,7 +11,7 @@ import typer
 import typer.core
 
 from framing import __version__
-from framing.cli import compare, data, demo, evaluate, models, predict, read, runs, schema, sweep, train
+from framing.cli import compare, data, demo, evaluate, export, models, predict, read, runs, schema, sweep, train
 from framing.cli.terminal import errors, visible
 from framing.errors import FramingError
 
@@ -50,6 +50,7 @@ app.command("sweep")(sweep.sweep)
 app.command("predict")(predict.predict)
 app.command("read")(read.read)
 app.command("demo")(demo.demo)
+app.command("export")(export.export)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("promote")(models.promote)

@@ -31,6 +31,9 @@ def predict(
     ],
     model: Annotated[str, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias.")] = CHAMPION,
     folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+    as_trained: Annotated[
+        bool, typer.Option("--as-trained", help="Do not take the faster form that `framing export` has made.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -126,7 +129,7 @@ def predict(
         max_bytes=int(max_document * MEGABYTE),
     )
     with TerminalReporter() as reporter:
-        job = Job(sources, unit, reading, (model, folder), Gate(strict), reporter)
+        job = Job(sources, unit, reading, (model, folder, as_trained), Gate(strict), reporter)
         if out is not None:
             job.into_file(out, form or "", probabilities, restart)
         elif form == "table" or (form is None and output.is_terminal):

@@ -94,13 +94,13 @@ def read(
 
 def load_tagger(model: str, folder: Path, reporter: TerminalReporter) -> Tagger:
     """The tagger that a folder or a reference to the registry names."""
-    from framing.inference.tagger import Tagger
+    from framing.inference.tagger import load_fastest
     from framing.tracking.registry import resolve
 
     reporter.say("loading the tagger")
     where = Path(model)
     path, name = (where, where.name) if where.is_dir() else resolve(tracking_config(folder), model)
-    return Tagger.load(path, name)
+    return load_fastest(path, name)
 
 
 def _paragraphs(sources: list[str], documents: dict[str, dict[str, str]]) -> Iterator[Paragraph]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Unit = Literal["document", "paragraph"]
 REJECTED = 3
 """Exit code: done, but some records were bad."""
+_SOON = 32
 _HOPELESS = 100
 """So many bad records before the first good one: it is the input as a whole that is wrong."""
 
@@ -49,12 +50,13 @@ class Gate:
 
 @dataclass
 class Job:
-    """One call of the command: what is read and how, where the model is (name, tracking folder), who is told."""
+    """One call of the command: what is read and how, where the model is (name, tracking folder, whether to
+    take it as it was trained), who is told."""
 
     sources: list[str]
     unit: Unit
     reading: Reading
-    where: tuple[str, Path]
+    where: tuple[str, Path, bool]
     gate: Gate
     reporter: TerminalReporter
 
@@ -77,15 +79,15 @@ class Job:
 
     def tagger(self) -> tuple[Tagger, Path]:
         self.reporter.say("loading the tagger")
-        from framing.inference.tagger import Tagger
+        from framing.inference.tagger import load_fastest
 
-        model, folder = self.where
+        model, folder, as_trained = self.where
         path, name = Path(model), Path(model).name
         if not path.is_dir():
             from framing.tracking.registry import resolve
 
             path, name = resolve(tracking_config(folder), model)
-        return Tagger.load(path, name), path
+        return load_fastest(path, name, as_trained=as_trained), path
 
     def into_file(self, out: Path, kind: str, probabilities: bool | None, restart: bool) -> None:
         """Into a file of the kind that is given or that the suffix tells; what an earlier attempt left is kept."""
@@ -141,7 +143,7 @@ class Job:
         self.gate.keep = lambda fault, record: self.reporter.say(f"rejected: {fault}")
         paragraphs = self.paragraphs()
         tagger, _ = self.tagger()
-        return tagger.tag(paragraphs), tagger.schema
+        return tagger.tag(paragraphs, first=_SOON), tagger.schema
 
     def to_output(self, kind: str, probabilities: bool | None) -> None:
         """To standard output, in UTF-8 wherever it runs; a terminal is shown no control character."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import shutil
@@ -14,9 +15,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from framing.config import ModelConfig
-from framing.errors import FramingError
+from framing.errors import FramingError, raise_all
 from framing.inference.engine import Engine
 from framing.inference.recent import Recent, Verdict
+from framing.model.bundled import cache_folder
 from framing.model.calibration import Calibration, probabilities
 from framing.model.decision import decide
 from framing.records import Paragraph, Prediction
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from framing.model.classifier import Classifier
 
 FORMAT = 2
+FORMAT_COMPILED = 1
 CHUNK = 512
 """Paragraphs that are tagged together: an output goes on after whole chunks, so that it is what it would have been."""
 
@@ -40,6 +43,9 @@ class Tagger:
     calibration.json    slopes, intercepts and thresholds
     weights.safetensors what was trained (half floats); the frozen rest comes from the backbone's checkpoint
     vocabulary.json     of the baseline only
+
+    An exported tagger has, instead of weights and checkpoint, all that its engine reads: `engine` in tagger.json says
+    which files of what size.
     """
 
     schema: Schema
@@ -47,15 +53,20 @@ class Tagger:
     calibration: Calibration
     name: str
 
-    def tag(self, paragraphs: Iterable[Paragraph], recent: Recent | None = None) -> Iterator[Prediction]:
+    def tag(
+        self, paragraphs: Iterable[Paragraph], recent: Recent | None = None, *, first: int = CHUNK
+    ) -> Iterator[Prediction]:
         """Predictions in the order of the paragraphs, a chunk at a time: memory does not grow with their number.
+
+        Chunks begin with `first` paragraphs and double: who waits for the first tags wants few, larger ones waste less.
 
         The same text (furniture, agency copy) need not be read twice: `recent` remembers the last 20,000.
         """
         recent = recent if recent is not None else Recent()
-        rest = iter(paragraphs)
-        while chunk := list(itertools.islice(rest, CHUNK)):
+        rest, size = iter(paragraphs), first
+        while chunk := list(itertools.islice(rest, size)):
             yield from self.tag_chunk(chunk, recent)
+            size = min(2 * size, CHUNK)
 
     def tag_chunk(self, chunk: list[Paragraph], recent: Recent) -> list[Prediction]:
         verdicts = recent.verdicts([paragraph.text for paragraph in chunk], self._judge)
@@ -85,6 +96,12 @@ class Tagger:
             baseline = Baseline(schema, config)
             baseline.load(folder)
             return Tagger(schema, baseline, calibration, name or facts["name"])
+        if "engine" in facts:
+            from framing.inference.compiled import CompiledEngine
+
+            _check_files(folder, facts["engine"])
+            compiled = CompiledEngine(folder, config, facts["engine"]["precision"])
+            return Tagger(schema, compiled, calibration, name or facts["name"])
         from framing.model.classifier import Classifier
         from framing.model.weights import load_weights
 
@@ -105,6 +122,41 @@ def _read_facts(folder: Path) -> dict[str, Any]:
     if facts.get("format") != FORMAT:
         raise FramingError(str(file), f"format {facts.get('format')!r}, this program reads {FORMAT}", "train again")
     return facts
+
+
+def _check_files(folder: Path, engine: dict[str, Any]) -> None:
+    """Raises FramingError if an exported folder is of another format or a file is missing or cut short."""
+    cure = "export the tagger again with `framing export`"
+    kind = (engine.get("kind"), engine.get("format"))
+    if kind != ("openvino", FORMAT_COMPILED):
+        finding = f"an export of format {kind[0]} {kind[1]}, this program reads openvino {FORMAT_COMPILED}"
+        raise FramingError(str(folder / "tagger.json"), finding, cure)
+    faults = []
+    for name, size in engine["files"].items():
+        file = folder / name
+        if not file.is_file():
+            faults.append(FramingError(str(file), "is missing from this exported tagger", cure))
+        elif file.stat().st_size != size:
+            faults.append(FramingError(str(file), f"has {file.stat().st_size} bytes, was written with {size}", cure))
+    raise_all(faults)
+
+
+def kept_export(folder: Path) -> Path:
+    """Where the export of the tagger in `folder` is kept if no other place is named: by all that the tagger is."""
+    digest = hashlib.sha256(str(FORMAT_COMPILED).encode())
+    for name in ("tagger.json", "schema.yaml", "calibration.json", "weights.safetensors"):
+        file = folder / name
+        digest.update(file.read_bytes() if file.is_file() else b"")
+    return cache_folder() / "exports" / digest.hexdigest()[:16]
+
+
+def load_fastest(folder: Path, name: str, *, as_trained: bool = False) -> Tagger:
+    """The tagger in `folder`, or the kept export of it, named so that its predictions say which of the two they are."""
+    kept = kept_export(folder)
+    if not as_trained and kept.is_dir():
+        precision = _read_facts(kept)["engine"]["precision"]
+        return Tagger.load(kept, f"{name} {precision}")
+    return Tagger.load(folder, name)
 
 
 def save_tagger(tagger: Tagger, config: ModelConfig, folder: Path) -> None:

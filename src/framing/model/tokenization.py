@@ -56,6 +56,29 @@ class Tokenization:
         return Windows(ids, np.asarray(encoded["overflow_to_sample_mapping"], np.int64))
 
 
+class SavedTokenization:
+    """The same windows from a `tokenizer.json` alone, without transformers: what an exported tagger reads with."""
+
+    def __init__(self, file: Path, prefix: str, max_tokens: int) -> None:
+        from tokenizers import Tokenizer
+
+        try:
+            self.tokenizer = Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises nothing more special
+            raise FramingError(str(file), f"not a tokenizer ({error})", "export the tagger again") from None
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(max_tokens, stride=max_tokens // 8)
+        self.prefix = prefix
+
+    def windows(self, texts: Sequence[str]) -> Windows:
+        ids, owner = [], []
+        for number, first in enumerate(self.tokenizer.encode_batch_fast([self.prefix + text for text in texts])):
+            for window in (first, *first.overflowing):
+                ids.append(np.asarray(window.ids, np.int64))
+                owner.append(number)
+        return Windows(ids, np.asarray(owner, np.int64))
+
+
 def batches_by_length(lengths: NDArray[np.int64], batch_tokens: int) -> list[NDArray[np.int64]]:
     """Indices in batches of like length, long ones first, each of at most `batch_tokens` when padded."""
     order = np.argsort(-lengths, kind="stable")

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import getpass
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from framing.config import TrackingConfig
 from framing.errors import FramingError, MissingChampion
@@ -179,6 +183,8 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
         raise MissingChampion(
             f"--model {reference}", f"no run is recorded in {config.folder}", "run `make train` first"
         )
+    if reference.startswith("models:/") and (local := _local_model(store_uri(config), reference)):
+        return local
     mlflow = connect(config)
     name, _, alias = reference.removeprefix("models:/").partition("@")
     uri = f"{reference}/{TAGGER}" if reference.startswith("runs:/") and reference.count("/") == 1 else reference
@@ -195,3 +201,29 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
         version = mlflow.MlflowClient().get_model_version_by_alias(name, alias).version
         return found, f"models:/{name}/{version}"
     return found, reference
+
+
+def _local_model(uri: str, reference: str) -> tuple[Path, str] | None:
+    """A registered tagger of an sqlite store whose files lie on this disk, found without MLflow.
+
+    Loading MLflow takes longer than tagging a page. Whatever is not as expected is left to it: None.
+    """
+    name, _, version = reference.removeprefix("models:/").replace("@", "/@").partition("/")
+    file = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or not file.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:
+            if version.startswith("@"):
+                alias = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
+                version = str(store.execute(alias, (name, version.removeprefix("@"))).fetchone()[0])
+            model = "SELECT storage_location FROM model_versions WHERE name = ? AND version = ?"
+            location = str(store.execute(model, (name, version)).fetchone()[0])
+    except (sqlite3.Error, TypeError):  # another layout of the store, or no such row
+        return None
+    parts = urlparse(location)
+    folder = Path(url2pathname(parts.path))
+    if parts.scheme not in ("", "file") or not folder.is_dir():
+        return None
+    found = next((file.parent for file in folder.rglob("tagger.json")), None)
+    return (found, f"models:/{name}/{version}") if found else None

@@ -1,0 +1,160 @@
+"""An encoder as an OpenVINO graph: traced from torch, its large matrix products in 8 bits where they bear it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from framing.inference.compiled import runtime
+from framing.inference.rounding import LEVELS, Rounded, round_layers
+from framing.model.backbone import Backbone
+
+_LAYER = re.compile(r"__module\.(.+)/aten::\w+/MatMul")
+_ROUGH = 0.0125
+"""Relative error of a layer's outputs above which each token gets its own 8-bit scale."""
+
+_TOO_ROUGH = 0.015
+"""Relative error above which a layer stays in floats."""
+
+_SAMPLE_ROWS = 3072
+
+Progress = Callable[[int, int], None]
+
+
+class Encoder(nn.Module):
+    """words [windows x tokens x hidden], mask [windows x tokens] -> sum of the last layer over each window's tokens."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        if self.backbone.divisible:
+            states: Tensor = self.backbone.embeddings(inputs_embeds=words)
+            attention = (1 - mask)[:, None, None, :] * -1e4
+            for layer in [*self.backbone.frozen, *self.backbone.learning]:
+                states = layer(states, attention_mask=attention)
+        else:
+            states = self.backbone.learning[0](inputs_embeds=words, attention_mask=mask).last_hidden_state
+        return (states * mask[:, :, None]).sum(1)
+
+
+def word_embeddings(backbone: Backbone) -> Tensor:
+    """[words x hidden]."""
+    table: Any = backbone.embeddings
+    weight: Tensor = getattr(table, "word_embeddings", table).weight.detach()
+    return weight
+
+
+def trace(encoder: Encoder, hidden: int) -> Any:
+    """The encoder as a graph for any number of windows and tokens."""
+    openvino = runtime()
+    example = {"words": torch.randn(2, 16, hidden), "mask": torch.ones(2, 16)}
+    shapes = [openvino.PartialShape([-1, -1, hidden]), openvino.PartialShape([-1, -1])]
+    with torch.no_grad():
+        return openvino.convert_model(encoder, example_input=example, input=shapes)
+
+
+def layer_inputs(encoder: Encoder, samples: Sequence[Tensor]) -> dict[str, NDArray[np.float32]]:
+    """What comes into each linear layer, [rows x inputs], by the layer's name.
+
+    samples: word vectors [1 x tokens x hidden] of some texts. Of each, the first token is taken (it carries values like
+    no other) and some of the rest.
+    """
+    rng = np.random.default_rng(0)
+    found: dict[str, list[NDArray[np.float32]]] = {}
+    chosen = np.zeros(1, np.int64)
+
+    def watch(name: str) -> Any:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            found.setdefault(name, []).append(inputs[0][0, chosen].float().numpy())
+
+        return hook
+
+    linear = {name: module for name, module in encoder.named_modules() if isinstance(module, nn.Linear)}
+    hooks = [module.register_forward_hook(watch(name)) for name, module in linear.items()]
+    each = max(2, _SAMPLE_ROWS // max(1, len(samples)))
+    with torch.inference_mode():
+        for words in samples:
+            chosen = np.append(0, rng.permutation(np.arange(1, words.shape[1]))[: each - 1])
+            encoder(words, torch.ones(words.shape[:2]))
+    for hook in hooks:
+        hook.remove()
+    return {name: np.concatenate(rows) for name, rows in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Matrix products of one input with constant weights, and the name of one of their layers."""
+
+    name: str
+    nodes: list[Any]
+
+    @property
+    def weights(self) -> list[NDArray[np.float32]]:
+        return [np.array(node.input_value(1).get_node().data, np.float32) for node in self.nodes]
+
+
+def round_products(model: Any, inputs: Mapping[str, NDArray[np.float32]], progress: Progress) -> tuple[int, int]:
+    """Replace products with weights by products of 8 bits, in place; how many were and how many there are.
+
+    Those whose outputs would be off by more than `_TOO_ROUGH` stay as they are, and so do those without sample inputs.
+    """
+    groups = list(_products(model))
+    done = 0
+    for number, group in enumerate(groups, 1):
+        rows = inputs.get(group.name)
+        if rows is not None:
+            rounded = round_layers(rows, group.weights, _ROUGH)
+            if rounded.error <= _TOO_ROUGH:
+                _replace(group, rounded)
+                done += len(group.nodes)
+        progress(number, len(groups))
+    model.validate_nodes_and_infer_types()
+    return done, sum(len(group.nodes) for group in groups)
+
+
+def _products(model: Any) -> Iterator[Products]:
+    groups: dict[tuple[str, int], Products] = {}
+    for node in model.get_ordered_ops():
+        found = _LAYER.match(node.get_friendly_name())
+        if node.get_type_name() != "MatMul" or not found:
+            continue
+        weights = node.input_value(1).get_node()
+        if weights.get_type_name() == "Constant" and node.get_attributes()["transpose_b"]:
+            source = node.input_value(0)
+            key = (source.get_node().get_friendly_name(), source.get_index())
+            groups.setdefault(key, Products(found[1], [])).nodes.append(node)
+    yield from groups.values()
+
+
+def _replace(group: Products, rounded: Rounded) -> None:
+    """Inputs and weights in 8 bits; with a step for each token, inputs are divided and outputs multiplied by it."""
+    runtime()
+    from openvino import opset13 as ops
+
+    def constant(value: Any) -> Any:
+        return ops.constant(np.asarray(value, np.float32))
+
+    source, step = group.nodes[0].input_value(0), None
+    if np.ptp(rounded.smoothing):
+        source = ops.multiply(source, constant(1 / rounded.smoothing)).output(0)
+    if rounded.reach is None:
+        largest = ops.reduce_max(ops.absolute(source), ops.constant(np.array([-1])), keep_dims=True)
+        step = ops.add(ops.multiply(largest, constant(1 / LEVELS)), constant(1e-9))
+        source = ops.divide(source, step).output(0)
+    low, high = (constant(bound) for bound in rounded.reach or (-LEVELS - 1, LEVELS))
+    whole = ops.fake_quantize(source, low, high, low, high, 256)
+    for node, weights, scales in zip(group.nodes, rounded.weights, rounded.scales, strict=True):
+        kept = ops.multiply(ops.convert(ops.constant(weights), "f32"), constant(scales[:, None]))
+        product = ops.matmul(whole, kept, transpose_a=False, transpose_b=True)
+        product = product if step is None else ops.multiply(product, step)
+        for target in node.output(0).get_target_inputs():
+            target.replace_source_output(product.output(0))
