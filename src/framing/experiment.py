@@ -25,7 +25,9 @@ from framing.evaluation.significance import headline_score
 from framing.inference.tagger import Tagger, save_tagger
 from framing.learning import Reporter, learn
 from framing.lineage import Meter, backbone_tag, lineage_tags, part_tags, write_environment
-from framing.model.calibration import Calibration, fit_calibration
+from framing.model.abstention import Track
+from framing.model.calibration import Calibration, fit_calibration, probabilities
+from framing.model.decision import decide
 from framing.registration import card_facts, register_run
 from framing.schema import Schema
 from framing.schema_file import read_schema
@@ -137,13 +139,16 @@ def _run_split(
 def learn_tagger(
     config: RunConfig, schema: Schema, parts: tuple[Dataset, Dataset], tracker: Tracker, reporter: Reporter
 ) -> Tagger:
-    """A tagger that learned from the first part, with its best epoch, temperatures and thresholds from the second."""
+    """A tagger that learned from the first part, with its best epoch and its calibration from the second."""
     train, dev = parts
     engine = learn(config, schema, train, dev, tracker, reporter)
-    calibration = Calibration.plain(schema)
-    if not config.data.zero_shot:
-        calibration = fit_calibration(engine.logits(dev.texts), dev.matrix, schema)
-    return Tagger(schema, engine, calibration, run_name(config))
+    if config.data.zero_shot:
+        return Tagger(schema, engine, Calibration.plain(schema), run_name(config))
+    logits = engine.logits(dev.texts)
+    calibration = fit_calibration(logits, dev.matrix, schema)
+    scores = probabilities(logits, schema, calibration)
+    track = Track.of(scores, decide(scores, schema, calibration), dev.matrix, schema)
+    return Tagger(schema, engine, calibration, run_name(config), track)
 
 
 def _log_inputs(

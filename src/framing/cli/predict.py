@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from framing.cli.tagging import REJECTED, Gate, Job, Unit
+from framing.cli.tagging import REJECTED, Gate, Job, Unit, Wanted, parse_thresholds
 from framing.cli.terminal import GROUP_COLOURS, TerminalReporter, output, visible
 from framing.errors import FramingError
 from framing.records import Prediction
@@ -34,6 +34,18 @@ def predict(
     as_trained: Annotated[
         bool, typer.Option("--as-trained", help="Do not take the faster form that `framing export` has made.")
     ] = False,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="LABEL=NUMBER or FACET=NUMBER, as in stance.blame=0.3, in place of the tagger's own."),
+    ] = None,
+    abstain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RISK",
+            help="Leave a facet of a paragraph open where the tagger is not sure enough, so that of what it decides at "
+            "most this share should be wrong, as in 0.1.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -129,7 +141,8 @@ def predict(
         max_bytes=int(max_document * MEGABYTE),
     )
     with TerminalReporter() as reporter:
-        job = Job(sources, unit, reading, (model, folder, as_trained), Gate(strict), reporter)
+        wanted = Wanted(model, folder, as_trained, parse_thresholds(threshold or []), abstain)
+        job = Job(sources, unit, reading, wanted, Gate(strict), reporter)
         if out is not None:
             job.into_file(out, form or "", probabilities, restart)
         elif form == "table" or (form is None and output.is_terminal):
@@ -151,6 +164,8 @@ def _show(predictions: Iterable[Prediction], schema: Schema) -> None:
             output.print(f"\n[bold]{escape(visible(document))}[/]", highlight=False)
         line = Text(f"{paragraph.position:>4} {visible(paragraph.language)} ")
         for facet in schema.facets:
+            if facet.id not in found.labels:
+                line.append(f" {facet.id}? ", style="dim italic")
             for label in found.labels.get(facet.id, ()):
                 if facet.choice == "one" and label == facet.labels[0].id:
                     continue

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -48,15 +48,42 @@ class Gate:
         self.keep(fault, record)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tagger, and how it is to decide: other thresholds, or abstaining where it is not sure enough."""
+
+    model: str
+    folder: Path
+    as_trained: bool = False
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    risk: float | None = None
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """What an output depends on; nothing where the tagger decides as it was made to."""
+        return {"thresholds": dict(self.thresholds), "risk": self.risk} if self.thresholds or self.risk else {}
+
+
+def parse_thresholds(words: Iterable[str]) -> dict[str, float]:
+    """`stance.blame=0.3` and the like; raises FramingError on what is not NAME=NUMBER."""
+    found = {}
+    for word in words:
+        name, _, value = word.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise FramingError(f"--threshold {word}", "is not LABEL=NUMBER", "write stance.blame=0.3") from None
+    return found
+
+
 @dataclass
 class Job:
-    """One call of the command: what is read and how, where the model is (name, tracking folder, whether to
-    take it as it was trained), who is told."""
+    """One call of the command: what is read and how, which tagger, what becomes of bad records, who is told."""
 
     sources: list[str]
     unit: Unit
     reading: Reading
-    where: tuple[str, Path, bool]
+    wanted: Wanted
     gate: Gate
     reporter: TerminalReporter
 
@@ -81,13 +108,14 @@ class Job:
         self.reporter.say("loading the tagger")
         from framing.inference.tagger import load_fastest
 
-        model, folder, as_trained = self.where
-        path, name = Path(model), Path(model).name
+        wanted = self.wanted
+        path, name = Path(wanted.model), Path(wanted.model).name
         if not path.is_dir():
             from framing.tracking.registry import resolve
 
-            path, name = resolve(tracking_config(folder), model)
-        return load_fastest(path, name, as_trained=as_trained), path
+            path, name = resolve(tracking_config(wanted.folder), wanted.model)
+        tagger = load_fastest(path, name, as_trained=wanted.as_trained)
+        return tagger.deciding(wanted.thresholds, wanted.risk), path
 
     def into_file(self, out: Path, kind: str, probabilities: bool | None, restart: bool) -> None:
         """Into a file of the kind that is given or that the suffix tells; what an earlier attempt left is kept."""
@@ -133,7 +161,7 @@ class Job:
         how = {key: getattr(reading, key) for key in ("kind", "encoding", "delimiter", "max_bytes")}
         return {
             "inputs": fingerprint_inputs(find_files(self.sources)),
-            "options": {"unit": self.unit, **how, "columns": columns},
+            "options": {"unit": self.unit, **how, "columns": columns, **self.wanted.deciding},
             "model": f"{tagger.name} {fingerprint_folder(folder)}",
             "program": __version__,
         }

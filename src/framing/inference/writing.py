@@ -21,6 +21,9 @@ from framing.schema import Schema
 SEPARATOR = "|"
 """Between the labels of a facet in one cell; no label id holds it."""
 
+OPEN = "?"
+"""In a cell: the tagger left this facet to a person."""
+
 FORMATS = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".parquet": "parquet", ".html": "html",
 }  # fmt: skip
@@ -109,7 +112,9 @@ def _rows(predictions: Iterable[Prediction], schema: Schema, probabilities: bool
     for found in predictions:
         own = found.paragraph
         texts = [own.id, own.document, str(own.position), own.text, own.language, own.title, own.date]
-        chosen = [SEPARATOR.join(found.labels.get(facet.id, ())) for facet in schema.facets]
+        chosen = [
+            SEPARATOR.join(found.labels[facet.id]) if facet.id in found.labels else OPEN for facet in schema.facets
+        ]
         shares = [str(found.probabilities[label.facet][label.id]) for label in schema.labels] if probabilities else []
         yield [guard(cell) for cell in (*texts, *chosen, *shares, found.model)]
 
