@@ -180,10 +180,10 @@ def test_an_artifact_that_was_damaged_does_not_pass(store: TrackingConfig, how: 
 
 
 def _hotter(values: dict[str, object]) -> dict[str, object]:
-    """The same calibration with every temperature made 30 times larger: it loads, and says something else."""
-    temperatures = values["temperatures"]
-    assert isinstance(temperatures, dict)
-    return {**values, "temperatures": {facet: 30 * value for facet, value in temperatures.items()}}
+    """The same calibration with every slope made 30 times smaller: it loads, and says something else."""
+    slopes = values["slopes"]
+    assert isinstance(slopes, dict)
+    return {**values, "slopes": {label: value / 30 for label, value in slopes.items()}}
 
 
 def test_every_version_has_a_card_and_every_run_a_note_and_its_lineage(store: TrackingConfig) -> None:

@@ -76,16 +76,17 @@ class Tagger:
         return replace(self, limits=self.track.limits(risk))
 
     def tag(
-        self, paragraphs: Iterable[Paragraph], recent: Recent | None = None, *, first: int = CHUNK
+        self, paragraphs: Iterable[Paragraph], recent: Recent | None = None, *, first: int | None = None
     ) -> Iterator[Prediction]:
         """Predictions in the order of the paragraphs, a chunk at a time: memory does not grow with their number.
 
-        Chunks begin with `first` paragraphs and double: who waits for the first tags wants few, larger ones waste less.
+        With `first`, chunks begin with so few and double: who waits for the first tags wants few, and larger ones
+        waste less.
 
         The same text (furniture, agency copy) need not be read twice: `recent` remembers the last 20,000.
         """
         recent = recent if recent is not None else Recent()
-        rest, size = iter(paragraphs), first
+        rest, size = iter(paragraphs), first or CHUNK
         while chunk := list(itertools.islice(rest, size)):
             yield from self.tag_chunk(chunk, recent)
             size = min(2 * size, CHUNK)
