@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +98,52 @@ def test_standard_input_and_a_folder_as_model(runs: Path) -> None:
     done = framing("predict", "-", "--model", tagger, stdin=b"The North wants talks.\nThe South fired missiles.")
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["stdin:1", "stdin:2"]
+
+
+def test_an_export_is_taken_by_itself_and_named_in_its_predictions(
+    runs: Path, project: Path, overrides: Overrides, tmp_path: Path
+) -> None:
+    done = framing("export", *overrides(runs), "--folder", runs, "--precision", "float", "--output", tmp_path / "own")
+    assert done.returncode == 0, done.stderr
+    assert "decisions that differ" in done.stdout
+    own = framing("predict", project / "texts", "--model", tmp_path / "own")
+    assert own.returncode == 0, own.stderr
+    done = framing("export", *overrides(runs), "--folder", runs, "--precision", "float")
+    assert done.returncode == 0, done.stderr
+    fast = framing("predict", project / "texts", "--folder", runs)
+    slow = framing("predict", project / "texts", "--folder", runs, "--as-trained")
+    kept, trained, moved = ([json.loads(line) for line in run.stdout.splitlines()] for run in (fast, slow, own))
+    assert {record["model"] for record in kept} == {"models:/framing/1 float"}
+    assert {record["model"] for record in trained} == {"models:/framing/1"}
+    assert [record["labels"] for record in kept] == [record["labels"] for record in moved]
+    changed = [one["id"] for one, two in zip(kept, trained, strict=True) if one["labels"] != two["labels"]]
+    assert len(changed) <= 1
+    shutil.rmtree(Path(os.environ["FRAMING_CACHE"]) / "exports")
+
+
+def test_a_local_champion_is_found_without_mlflow_and_by_it_alike(runs: Path) -> None:
+    from framing.cli.train import tracking_config
+    from framing.tracking import registry
+
+    config = tracking_config(runs)
+    for reference in ("models:/framing@champion", "models:/framing/1"):
+        light = registry._local_model(registry.store_uri(config), reference)
+        assert light is not None
+        assert light[1] == "models:/framing/1"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(registry, "_local_model", lambda uri, reference: None)
+            folder, name = registry.resolve(config, reference)
+        assert (folder.resolve(), name) == (light[0].resolve(), light[1])
+    for unknown in ("models:/framing@nobody", "models:/framing/99", "models:/other/1", "models:/framing"):
+        assert registry._local_model(registry.store_uri(config), unknown) is None
+
+
+def test_the_tracking_of_a_configuration_is_the_one_that_hydra_composes(tmp_path: Path) -> None:
+    from framing.cli.train import compose_values, conf_folder, tracking_config
+    from framing.config import check_config
+
+    composed = check_config(compose_values(conf_folder(), [])).tracking
+    assert tracking_config(tmp_path) == composed.model_copy(update={"folder": tmp_path})
 
 
 def test_the_registered_model_loads_as_a_pyfunc(runs: Path) -> None:
@@ -196,6 +244,7 @@ def test_a_killed_run_goes_on_in_the_same_run_and_ends_as_if_it_had_not(
         (["schema", "check", "pyproject.toml"], "pyproject.toml"),
         (["promote", "99", "--folder", "{tmp}"], "no run is recorded"),
         (["predict", "seeds", "--model", "seeds"], "holds no tagger"),
+        (["export", "--model", "seeds", "--output", "{tmp}/x"], "holds no tagger"),
         (["train", "resume=x", "training.epochs=3"], "a run goes on with the configuration it began with"),
         (["train", "-m", "training.seed=1,"], "config"),
         (["schema", "handbook", "--output", "{tmp}"], "{tmp}"),

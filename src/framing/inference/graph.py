@@ -18,9 +18,9 @@ from framing.model.backbone import Backbone
 
 _LAYER = re.compile(r"__module\.(.+)/aten::\w+/MatMul")
 _ROUGH = 0.0125
-"""Relative error of a layer's outputs above which each token gets its own 8-bit scale."""
+"""Relative error of a layer's outputs in 8 bits above which a finer, slower form of its input is tried."""
 
-_TOO_ROUGH = 0.015
+_TOO_ROUGH = 0.018
 """Relative error above which a layer stays in floats."""
 
 _SAMPLE_ROWS = 3072
@@ -136,25 +136,30 @@ def _products(model: Any) -> Iterator[Products]:
 
 
 def _replace(group: Products, rounded: Rounded) -> None:
-    """Inputs and weights in 8 bits; with a step for each token, inputs are divided and outputs multiplied by it."""
+    """The group's products in 8 bits. The runtime sees the levels of both sides and multiplies whole numbers."""
     runtime()
     from openvino import opset13 as ops
 
     def constant(value: Any) -> Any:
         return ops.constant(np.asarray(value, np.float32))
 
-    source, step = group.nodes[0].input_value(0), None
-    if np.ptp(rounded.smoothing):
-        source = ops.multiply(source, constant(1 / rounded.smoothing)).output(0)
-    if rounded.reach is None:
-        largest = ops.reduce_max(ops.absolute(source), ops.constant(np.array([-1])), keep_dims=True)
+    form, source, step = rounded.form, group.nodes[0].input_value(0), None
+    last = ops.constant(np.array(-1))
+    copies = form.channels[group.weights[0].shape[1] :]
+    if len(copies):
+        source = ops.concat([source, ops.gather(source, ops.constant(copies), last)], -1).output(0)
+    if np.ptp(form.divisors):
+        source = ops.multiply(source, constant(1 / form.divisors)).output(0)
+    low, high = constant(rounded.low), constant(rounded.high)
+    if form.by_token:
+        largest = ops.reduce_max(ops.absolute(source), last, keep_dims=True)
         step = ops.add(ops.multiply(largest, constant(1 / LEVELS)), constant(1e-9))
         source = ops.divide(source, step).output(0)
-    low, high = (constant(bound) for bound in rounded.reach or (-LEVELS - 1, LEVELS))
-    whole = ops.fake_quantize(source, low, high, low, high, 256)
+        low, high = constant(-LEVELS - 1), constant(LEVELS)
+    levels = ops.fake_quantize(source, low, high, low, high, 256)
     for node, weights, scales in zip(group.nodes, rounded.weights, rounded.scales, strict=True):
         kept = ops.multiply(ops.convert(ops.constant(weights), "f32"), constant(scales[:, None]))
-        product = ops.matmul(whole, kept, transpose_a=False, transpose_b=True)
+        product = ops.matmul(levels, kept, transpose_a=False, transpose_b=True)
         product = product if step is None else ops.multiply(product, step)
         for target in node.output(0).get_target_inputs():
             target.replace_source_output(product.output(0))
