@@ -129,20 +129,20 @@ def test_a_spoilt_export_is_refused_with_numbers_and_leaves_nothing(
 def test_a_refused_precision_gives_way_to_the_next(
     small: Tagger, dev: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(model: Any, inputs: object, progress: object) -> tuple[int, int]:
+    def spoil(model: Any, rounded: object, limit: float) -> tuple[int, int]:
         from openvino import opset13 as ops
 
         result = model.get_results()[0]
         result.input(0).replace_source_output(ops.multiply(result.input_value(0), np.float32(-3)).output(0))
         return 0, 1
 
-    monkeypatch.setattr(graph, "round_products", spoil)
+    monkeypatch.setattr(graph, "use_rounded", spoil)
     said: list[str] = []
     reporter = Quiet()
     reporter.say = said.append  # type: ignore[method-assign]
     found = export_tagger(small, tmp_path / "x", ["int8", "float"], texts=dev.texts, dev=dev, reporter=reporter)
     assert found.precision == "float"
-    assert any(line.startswith("int8 refused") for line in said)
+    assert sum(line.startswith("refused: ") for line in said) == 3
     assert [file.name for file in tmp_path.iterdir()] == ["x"]
 
 

@@ -18,6 +18,7 @@ from framing.inference import graph
 from framing.inference.agreement import Agreement, Refused, compare
 from framing.inference.compiled import EMBEDDINGS, FILES, HEADS, MODEL, TOKENIZER, runtime
 from framing.inference.embeddings import save_embeddings
+from framing.inference.rounding import Rounded
 from framing.inference.tagger import ABSTENTION, FORMAT, FORMAT_COMPILED, Tagger
 from framing.model.classifier import Classifier
 from framing.schema_file import schema_to_yaml
@@ -25,6 +26,8 @@ from framing.schema_file import schema_to_yaml
 Precision = Literal["int8", "bf16", "float"]
 PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "float")
 _SAMPLES = 256
+_LIMITS = (0.018, 0.0145, 0.012)
+"""Relative errors up to which a layer is taken in 8 bits: where an export is refused, fewer layers are."""
 
 
 class Reporter(Protocol):
@@ -65,28 +68,49 @@ def export_tagger(
     reporter.say(f"tagging {len(dev)} dev paragraphs as trained")
     trained = classifier.logits(dev.texts)
     beside = folder.with_name(folder.name + ".part")
+    attempts = [(p, limit) for p in precisions for limit in (_LIMITS if p == "int8" else (0.0,))]
+    rounded = _round(classifier, texts, reporter) if "int8" in precisions else {}
     try:
-        for precision in precisions:
+        for precision, limit in attempts:
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir(parents=True)
-            _write(tagger, classifier, beside, precision, texts=texts, reporter=reporter)
-            reporter.say("tagging them as exported")
+            _write(tagger, classifier, beside, precision, rounded=rounded, limit=limit, reporter=reporter)
+            reporter.say(f"tagging the dev paragraphs as exported in {precision}")
             exported = Tagger.load(beside).engine.logits(dev.texts)
             agreement = compare(trained, exported, dev, tagger.schema, tagger.calibration)
-            if agreement.refusal() and precision != precisions[-1]:
-                reporter.say(f"{precision} refused: {agreement.refusal()}; going on with a finer precision")
-                continue
-            if agreement.refusal():
-                raise Refused(precision, agreement)
-            facts = json.loads((beside / "tagger.json").read_text())
-            facts["engine"]["agreement"] = agreement.to_json()
-            (beside / "tagger.json").write_text(json.dumps(facts, indent=1))
-            shutil.rmtree(folder, ignore_errors=True)
-            beside.rename(folder)
-            return Export(folder, precision, agreement, sum(f.stat().st_size for f in folder.iterdir()))
+            if not agreement.refusal():
+                _record(agreement, beside)
+                shutil.rmtree(folder, ignore_errors=True)
+                beside.rename(folder)
+                return Export(folder, precision, agreement, sum(f.stat().st_size for f in folder.iterdir()))
+            reporter.say(f"refused: {agreement.refusal()}")
+        raise Refused(precision, agreement)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    raise FramingError("--precision", "none was given", f"choose of {', '.join(PRECISIONS)}")
+
+
+def _record(agreement: Agreement, folder: Path) -> None:
+    facts = json.loads((folder / "tagger.json").read_text())
+    facts["engine"]["agreement"] = agreement.to_json()
+    (folder / "tagger.json").write_text(json.dumps(facts, indent=1))
+
+
+def _trace(classifier: Classifier) -> tuple[Any, graph.Encoder]:
+    """The encoder's graph, and what it was traced from; raises FramingError if it cannot be traced."""
+    encoder = graph.Encoder(classifier.backbone).eval()
+    try:
+        return graph.trace(encoder, classifier.backbone.hidden_size), encoder
+    except Exception as error:  # tracing fails in as many ways as there are encoders
+        first = str(error).strip().splitlines()[0][:160]
+        finding = f"this encoder cannot be exported ({first})"
+        raise FramingError(f"encoder {classifier.checkpoint.folder}", finding, "use it as trained") from error
+
+
+def _round(classifier: Classifier, texts: Sequence[str], reporter: Reporter) -> dict[str, Rounded]:
+    model, encoder = _trace(classifier)
+    inputs = graph.layer_inputs(encoder, _samples(classifier, texts))
+    reporter.say("rounding layers to 8 bits (a minute or two)")
+    return graph.round_products(model, inputs, lambda done, total: reporter.progress(done, total, "rounding"))
 
 
 def _write(
@@ -95,28 +119,18 @@ def _write(
     folder: Path,
     precision: Precision,
     *,
-    texts: Sequence[str],
+    rounded: dict[str, Rounded],
+    limit: float,
     reporter: Reporter,
 ) -> None:
     """All files of the exported tagger; `tagger.json` names them with their sizes."""
-    reporter.say(f"export as {precision}: tracing the encoder")
-    encoder = graph.Encoder(classifier.backbone).eval()
-    openvino = runtime()
-    try:
-        model = graph.trace(encoder, classifier.backbone.hidden_size)
-    except Exception as error:  # tracing fails in as many ways as there are encoders
-        first = str(error).strip().splitlines()[0][:160]
-        raise FramingError(f"tagger {tagger.name!r}", f"its encoder cannot be exported ({first})", "") from error
-    rounded: dict[str, Any] = {}
+    model, _ = _trace(classifier)
+    counts: dict[str, Any] = {}
     if precision == "int8":
-        done, total = graph.round_products(
-            model,
-            graph.layer_inputs(encoder, _samples(classifier, texts)),
-            lambda done, total: reporter.progress(done, total, "rounding layers to 8 bits"),
-        )
-        reporter.say(f"{done} of {total} matrix products in 8 bits; the others would lose too much")
-        rounded = {"products": total, "products_in_8_bits": done}
-    openvino.save_model(model, folder / MODEL, compress_to_fp16=precision == "bf16")
+        done, total = graph.use_rounded(model, rounded, limit)
+        reporter.say(f"{done} of {total} matrix products in 8 bits; the others would lose more than {limit:.1%}")
+        counts = {"products": total, "products_in_8_bits": done}
+    runtime().save_model(model, folder / MODEL, compress_to_fp16=precision == "bf16")
     embeddings = graph.word_embeddings(classifier.backbone).float().numpy()
     form = save_embeddings(embeddings, folder / EMBEDDINGS, exact=precision == "float")
     heads = list(classifier.heads)
@@ -127,20 +141,21 @@ def _write(
     (folder / "calibration.json").write_text(tagger.calibration.to_json())
     if tagger.track is not None:
         (folder / ABSTENTION).write_text(tagger.track.to_json())
+    engine = {
+        "format": FORMAT_COMPILED,
+        "kind": "openvino",
+        "precision": precision,
+        "embeddings": form,
+        **counts,
+        "files": {name: (folder / name).stat().st_size for name in FILES},
+    }
     facts = {
         "format": FORMAT,
         "name": tagger.name,
         "schema": tagger.schema.fingerprint,
         "model": classifier.config.model_dump(mode="json"),
         "backbone": classifier.checkpoint.fingerprint,
-        "engine": {
-            "format": FORMAT_COMPILED,
-            "kind": "openvino",
-            "precision": precision,
-            "embeddings": form,
-            **rounded,
-            "files": {name: (folder / name).stat().st_size for name in FILES},
-        },
+        "engine": engine,
     }
     (folder / "tagger.json").write_text(json.dumps(facts, indent=1))
 

@@ -20,9 +20,6 @@ _LAYER = re.compile(r"__module\.(.+)/aten::\w+/MatMul")
 _ROUGH = 0.0125
 """Relative error of a layer's outputs in 8 bits above which a finer, slower form of its input is tried."""
 
-_TOO_ROUGH = 0.018
-"""Relative error above which a layer stays in floats."""
-
 _SAMPLE_ROWS = 3072
 
 Progress = Callable[[int, int], None]
@@ -102,23 +99,27 @@ class Products:
         return [np.array(node.input_value(1).get_node().data, np.float32) for node in self.nodes]
 
 
-def round_products(model: Any, inputs: Mapping[str, NDArray[np.float32]], progress: Progress) -> tuple[int, int]:
-    """Replace products with weights by products of 8 bits, in place; how many were and how many there are.
-
-    Those whose outputs would be off by more than `_TOO_ROUGH` stay as they are, and so do those without sample inputs.
-    """
+def round_products(model: Any, inputs: Mapping[str, NDArray[np.float32]], progress: Progress) -> dict[str, Rounded]:
+    """8-bit forms of the products with weights, by the name of a layer; those without sample inputs are left out."""
     groups = list(_products(model))
-    done = 0
+    found = {}
     for number, group in enumerate(groups, 1):
-        rows = inputs.get(group.name)
-        if rows is not None:
-            rounded = round_layers(rows, group.weights, _ROUGH)
-            if rounded.error <= _TOO_ROUGH:
-                _replace(group, rounded)
-                done += len(group.nodes)
+        if group.name in inputs:
+            found[group.name] = round_layers(inputs[group.name], group.weights, _ROUGH)
         progress(number, len(groups))
+    return found
+
+
+def use_rounded(model: Any, rounded: Mapping[str, Rounded], limit: float) -> tuple[int, int]:
+    """Replace products by their 8-bit forms, in place, where the error is within `limit`; how many of how many."""
+    done = total = 0
+    for group in list(_products(model)):
+        total += len(group.nodes)
+        if group.name in rounded and rounded[group.name].error <= limit:
+            _replace(group, rounded[group.name])
+            done += len(group.nodes)
     model.validate_nodes_and_infer_types()
-    return done, sum(len(group.nodes) for group in groups)
+    return done, total
 
 
 def _products(model: Any) -> Iterator[Products]:

@@ -79,7 +79,7 @@ def round_layers(rows: Floats, layers: list[Floats], limit: float) -> Rounded:
 
 
 def _smoothed(channel: Floats, column: Floats, parts: NDArray[np.int64], by_token: bool) -> Iterator[Form]:
-    """Channels in so many parts each, in several smoothings; `channel`, `column`: largest input and weight of each."""
+    """Channels in so many parts each, smoothed; `channel` and `column` are the largest input and weight of each."""
     width = np.arange(len(channel))
     channels = np.concatenate([width, np.repeat(width, parts - 1)])
     share = parts[channels].astype(np.float32)
