@@ -209,7 +209,7 @@ def _local_model(uri: str, reference: str) -> tuple[Path, str] | None:
     Loading MLflow takes longer than tagging a page. Whatever is not as expected is left to it: None.
     """
     name, _, version = reference.removeprefix("models:/").replace("@", "/@").partition("/")
-    file = Path(uri.removeprefix("sqlite:///"))
+    file = Path(uri.removeprefix("sqlite:///").partition("?")[0])  # a store may be named with options
     if not uri.startswith("sqlite:///") or not file.is_file():
         return None
     try:
