@@ -7,7 +7,7 @@ PORT ?= 5055
 TEXT ?= seeds
 
 .DEFAULT_GOAL := help
-.PHONY: help train test predict ui lint clean
+.PHONY: help train sweep test predict ui lint clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -19,6 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 train: $(STAMP) ## train the default tagger, record and register it (ARGS="experiment=quick")
 	$(BIN)/framing train $(ARGS)
+
+sweep: $(STAMP) ## search the best values of a configuration (ARGS="sweep=quick")
+	$(BIN)/framing sweep $(ARGS)
 
 test: $(STAMP) lint ## ruff, mypy and the whole test suite
 	$(BIN)/pytest $(ARGS)

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from framing.cli.train import compose_values, conf_folder
+from framing.cli.compose import compose_values, conf_folder
 from framing.config import RunConfig, check_config
 from framing.corpus.reading import read_records
 from framing.dataset import Dataset

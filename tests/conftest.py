@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -150,6 +150,7 @@ def overrides(project: Path, encoder: Path) -> Callable[[Path], list[str]]:
             "model.freeze_layers=1",
             "model.max_tokens=64",
             "data.name=small",
+            "data.datasheet=null",
             f"data.schema_file={project / 'schema.yaml'}",
             f"data.sources=[{project / 'texts'}]",
             f"data.annotations=[{project / 'anna.jsonl'},{project / 'bert.jsonl'}]",
@@ -164,8 +165,11 @@ def overrides(project: Path, encoder: Path) -> Callable[[Path], list[str]]:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """States of frozen layers go to the test's own cache; the converted encoder is kept for the whole session."""
     cache = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("FRAMING_CACHE", str(cache))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    # MLflow puts the store it was last connected to into the environment: the next test's fixtures must not see it
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)

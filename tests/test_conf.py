@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from framing.cli.train import _sweep, compose_values
-from framing.config import RunConfig, check_config
+from framing.cli.compose import combinations, compose_values
+from framing.config import RunConfig, SweepConfig, check_config, check_sweep
 from framing.errors import FramingError
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
@@ -15,8 +15,11 @@ CHOICES = sorted(f"{file.parent.name}={file.stem}" for file in CONF.glob("*/*.ya
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_every_file_of_confcompose_valuess_and_is_accepted(choice: str) -> None:
-    assert isinstance(check_config(compose_values(CONF, [choice])), RunConfig)
+def test_every_file_of_conf_composes_and_is_accepted(choice: str) -> None:
+    values = compose_values(CONF, [choice], "sweep" if choice.startswith("sweep=") else "train")
+    if "sweep" in values:
+        assert isinstance(check_sweep(values.pop("sweep")), SweepConfig)
+    assert isinstance(check_config(values), RunConfig)
 
 
 def test_experiment_files_open_with_the_command_that_runs_them() -> None:
@@ -52,7 +55,7 @@ def test_several_wrong_values_are_reported_at_once() -> None:
 
 
 def test_a_multirun_expands_to_all_combinations() -> None:
-    assert _sweep(["training.seed=1,2", "model=tfidf,bundled", "folds=3"]) == [
+    assert combinations(["training.seed=1,2", "model=tfidf,bundled", "folds=3"]) == [
         ["training.seed=1", "model=tfidf", "folds=3"],
         ["training.seed=1", "model=bundled", "folds=3"],
         ["training.seed=2", "model=tfidf", "folds=3"],

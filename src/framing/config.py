@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from framing.errors import FramingError, did_you_mean, raise_all
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Frozen(BaseModel):
@@ -27,6 +29,8 @@ class DataConfig(_Frozen):
     train_articles: Annotated[int, Field(ge=1)] | None
     # data=none: no annotations, the tagger starts from the schema alone
     zero_shot: bool
+    # its head says what a model card must say of texts, coders, limits and licence; null: the card says it is not known
+    datasheet: Path | None
 
 
 class _EncoderConfig(_Frozen):
@@ -97,20 +101,103 @@ class RunConfig(_Frozen):
     tracking: TrackingConfig
 
 
+class FloatRange(_Frozen):
+    """Real numbers from low to high; `log`: as many from each power of ten."""
+
+    kind: Literal["float", "log"]
+    low: float
+    high: float
+
+
+class IntRange(_Frozen):
+    """Whole numbers from low to high, both included."""
+
+    kind: Literal["int"]
+    low: int
+    high: int
+
+
+class Choices(_Frozen):
+    kind: Literal["categorical"]
+    choices: Annotated[tuple[bool | int | float | str | None, ...], Field(min_length=2)]
+
+
+Range = Annotated[FloatRange | IntRange | Choices, Field(discriminator="kind")]
+
+
+class SweepConfig(_Frozen):
+    """A search for the best values. `space` is a tree like that of the configuration; its leaves are ranges."""
+
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    # of all processes together; the same sweep with more goes on
+    trials: Annotated[int, Field(ge=1)]
+    # 0: scored on dev; n: mean of n folds of the training and dev articles, each fold held out once
+    folds: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0)]
+    sampler: Literal["tpe", "random"]
+    # trials drawn at random before the sampler learns from them and the pruner compares with them
+    startup: Annotated[int, Field(ge=1)]
+    pruner: Literal["none", "median", "halving"]
+    # epochs (with folds: folds) that every trial may have
+    warmup: Annotated[int, Field(ge=0)]
+    # train the best configuration at the end and score it on test
+    final: bool
+    space: Mapping[str, Range]
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _flat(cls, tree: Any) -> Any:
+        return dict(_leaves(tree)) if isinstance(tree, Mapping) else tree
+
+    @field_validator("space")
+    @classmethod
+    def _sound(cls, space: Mapping[str, Range]) -> Mapping[str, Range]:
+        if not space:
+            raise ValueError("nothing varies: give it ranges")
+        for key, found in space.items():
+            if not isinstance(found, Choices) and not found.low < found.high:
+                raise ValueError(f"{key}: low must be less than high")
+            if isinstance(found, FloatRange) and found.kind == "log" and found.low <= 0:
+                raise ValueError(f"{key}: a log range begins above 0")
+        return space
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`training.learning_rate` -> its range; what says its kind in a word is a range, other maps are branches."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and not isinstance(value.get("kind"), str):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def check_config(values: Mapping[str, Any]) -> RunConfig:
     """The typed form of a composed configuration; all wrong keys and values at once as FramingError."""
+    return _check(RunConfig, values)
+
+
+def check_sweep(values: Mapping[str, Any]) -> SweepConfig:
+    """The same of the part `sweep` of a configuration."""
+    return _check(SweepConfig, values, "sweep.")
+
+
+def _check(model: type[Model], values: Mapping[str, Any], prefix: str = "") -> Model:
     try:
-        return RunConfig.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
-        raise_all([_fault(item) for item in error.errors()])
+        raise_all([_fault(item, prefix) for item in error.errors()])
         raise
 
 
-def _fault(item: Mapping[str, Any]) -> FramingError:
+_TAGS = ("bundled", "hub", "tfidf", "float", "log", "int", "categorical")
+
+
+def _fault(item: Mapping[str, Any], prefix: str) -> FramingError:
     # pydantic puts the union's tag (bundled, hub, tfidf) into the path: a key that nobody wrote
-    key = ".".join(str(part) for part in item["loc"] if part not in ("bundled", "hub", "tfidf"))
+    key = prefix + ".".join(str(part) for part in item["loc"] if part not in _TAGS)
     if item["type"] == "extra_forbidden":
-        models = (RunConfig, DataConfig, TrainingConfig, TrackingConfig, BundledConfig, HubConfig, TfidfConfig)
+        models: tuple[type[BaseModel], ...] = (RunConfig, DataConfig, TrainingConfig, TrackingConfig, BundledConfig)
+        models += (HubConfig, TfidfConfig, SweepConfig, FloatRange, IntRange, Choices)
         known = {name for model in models for name in model.model_fields}
         return FramingError(f"config {key}", "unknown key", did_you_mean(str(item["loc"][-1]), sorted(known)))
     if item["type"] == "missing":

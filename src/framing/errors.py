@@ -29,6 +29,10 @@ class Faults(FramingError):
         return "\n".join(str(fault) for fault in self.faults)
 
 
+class StoreUnreachable(FramingError):
+    """The tracking store does not answer."""
+
+
 class MissingChampion(FramingError):
     """No registered model carries the alias that was asked for."""
 

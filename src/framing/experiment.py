@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
-from framing import serving
+from framing import summary
 from framing.annotation.adjudication import decision
 from framing.annotation.store import check_annotations, read_annotations
 from framing.config import RunConfig
 from framing.corpus.paragraphs import split_documents
 from framing.corpus.reading import read_documents
 from framing.dataset import Dataset, build_dataset
-from framing.errors import raise_all
+from framing.datasheet import read_datasheet
+from framing.errors import StoreUnreachable, raise_all
 from framing.evaluation import report
 from framing.evaluation.metrics import Record, Score, judge, score
+from framing.evaluation.model_card import model_card
+from framing.evaluation.significance import headline_score
 from framing.inference.tagger import Tagger, save_tagger
 from framing.learning import Reporter, learn
-from framing.lineage import lineage_tags
-from framing.model.calibration import Calibration, fit_calibration
+from framing.lineage import Meter, backbone_tag, lineage_tags, part_tags, write_environment
+from framing.model.abstention import Track
+from framing.model.calibration import Calibration, fit_calibration, probabilities
+from framing.model.decision import decide
+from framing.registration import card_facts, register_run
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import draw, score_part
 from framing.splits import Split, cross_validation, describe, fewer, read_split, single_split
-from framing.tracking import registry
-from framing.tracking.store import open_run
-from framing.tracking.tracker import CONFIG_FILE, STATE, TAGGER, Tracker
+from framing.tracking.store import open_run, said_if_unreachable
+from framing.tracking.tracker import CARD, CONFIG_FILE, INPUTS, NOTE, STATE, TAGGER, UNREGISTERED, Tracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +51,25 @@ class Result:
     is_champion: bool
 
 
-def run(config: RunConfig, reporter: Reporter, resume: str | None = None) -> Result:
-    """Train and score what the configuration says; with `folds`, a parent run with a nested run for each fold."""
+def run(config: RunConfig, reporter: Reporter, resume: str | None = None, parent: str | None = None) -> Result:
+    """Train and score what the configuration says; with `folds`, a parent run with a nested run for each fold.
+
+    `resume`: id of the run to go on with; `parent`: id of the run that this one is nested in.
+    """
     schema = read_schema(config.data.schema_file)
+    read_datasheet(config.data.datasheet)  # needed at the end: a fault in it must not cost a training
     dataset = load_dataset(config, schema)
     reporter.say(
         f"{len(dataset.documents)} articles, {len(dataset)} annotated paragraphs, {len(schema.labels)} labels "
         f"(schema {schema.fingerprint}, data {dataset.fingerprint})"
     )
     if config.folds:
-        return _cross_validate(config, schema, dataset, reporter)
-    frozen = config.data.splits
-    split = read_split(frozen, dataset) if frozen else single_split(dataset, config.training.seed)
-    with open_run(config, run_name(config), lineage_tags(config, schema, dataset), resume=resume) as tracker:
+        return _cross_validate(config, schema, dataset, reporter, parent=parent)
+    split = choose_split(config, dataset)
+    tags = lineage_tags(config, schema, dataset)
+    with open_run(config, run_name(config), tags, parent=parent, resume=resume) as tracker:
+        if resume:  # perhaps with other code, or on another machine
+            tracker.log_tags({f"resumed_{key}": tags[key] for key in ("code", "versions", "machine", "cpu")})
         return _run_split(config, schema, dataset, split, tracker, reporter)
 
 
@@ -70,6 +79,12 @@ def load_dataset(config: RunConfig, schema: Schema) -> Dataset:
     placed, faults = read_annotations(config.data.annotations, schema)
     raise_all(faults + check_annotations(placed, paragraphs))
     return build_dataset(paragraphs, [item.annotation for item in placed], schema)
+
+
+def choose_split(config: RunConfig, dataset: Dataset) -> Split:
+    """The frozen split, or one dealt by the seed."""
+    frozen = config.data.splits
+    return read_split(frozen, dataset) if frozen else single_split(dataset, config.training.seed)
 
 
 def run_name(config: RunConfig) -> str:
@@ -83,34 +98,57 @@ def run_name(config: RunConfig) -> str:
 def _run_split(
     config: RunConfig, schema: Schema, dataset: Dataset, split: Split, tracker: Tracker, reporter: Reporter
 ) -> Result:
-    started = time.perf_counter()
+    meter = Meter()
     split = fewer(split, config.data.train_articles)
     train, dev, test = (dataset.of_documents(part) for part in (split.train, split.dev, split.test))
     reporter.say("articles: " + ", ".join(f"{part} {count}" for part, count in describe(split).items()))
     _log_inputs(config, schema, split, (train, dev, test), tracker)
 
-    engine = learn(config, schema, train, dev, tracker, reporter)
-    calibration = Calibration.plain(schema)
-    if not config.data.zero_shot:
-        calibration = fit_calibration(engine.logits(dev.texts), dev.matrix, schema)
-    name = run_name(config)
-    tagger = Tagger(schema, engine, calibration, name)
-
+    tagger = learn_tagger(config, schema, (train, dev), tracker, reporter)
+    name = tagger.name
     results = tracker.folder / "results"
     shutil.rmtree(results, ignore_errors=True)
     _, dev_scores, _, _ = score_part(tagger, dev, results / "dev")
     judged, scores, gold, predicted = score_part(tagger, test, results / "test")
     draw(judged, scores, results / "figures", f"{name}: F1 on test")
-    tracker.log_metrics(report.metric_names(dev_scores, "dev"))
-    tracker.log_metrics(report.metric_names(scores, "test"))
-    tracker.log_metrics({"test/headline": report.headline(scores), "seconds": time.perf_counter() - started})
-    tracker.log_files(results)
+    tracker.log_metrics(report.metric_names(dev_scores, "dev") | report.metric_names(scores, "test"))
 
     folder = tracker.folder / TAGGER
     save_tagger(tagger, config.model, folder)
-    number, is_champion = _register(config, schema, dev, dev_scores, folder)
-    (tracker.folder / STATE).unlink(missing_ok=True)
+    parts = {"train": train, "dev": dev, "test": test}
+    tags = lineage_tags(config, schema, dataset) | part_tags(parts) | backbone_tag(folder)
+    facts = card_facts(config, schema, name=name, parts=parts, scores=scores, best=headline_score(judged), tags=tags)
+    (results / CARD).write_text(model_card(facts), encoding="utf-8")
+    tracker.log_files(results)
+    tracker.log_metrics(report.headline_metrics(facts.best) | meter.metrics())
+    note = report.run_note(config.model.kind, config.data.name, describe(split), facts.best, scores)
+    tracker.log_tags({**backbone_tag(folder), NOTE: note})
+    number, is_champion = None, False
+    try:
+        with said_if_unreachable(config.tracking):
+            number, is_champion = register_run(facts, folder)
+        (tracker.folder / UNREGISTERED).unlink(missing_ok=True)
+        (tracker.folder / STATE).unlink(missing_ok=True)
+    except StoreUnreachable as error:
+        (tracker.folder / UNREGISTERED).touch()
+        cure = f"when the store is back, `framing train resume={tracker.run_id}` registers it"
+        reporter.say(f"the tagger is in {folder} and not registered: {error.finding}; {cure}")
     return Result(tracker.run_id, name, scores, gold, predicted, folder, number, is_champion)
+
+
+def learn_tagger(
+    config: RunConfig, schema: Schema, parts: tuple[Dataset, Dataset], tracker: Tracker, reporter: Reporter
+) -> Tagger:
+    """A tagger that learned from the first part, with its best epoch and its calibration from the second."""
+    train, dev = parts
+    engine = learn(config, schema, train, dev, tracker, reporter)
+    if config.data.zero_shot:
+        return Tagger(schema, engine, Calibration.plain(schema), run_name(config))
+    logits = engine.logits(dev.texts)
+    calibration = fit_calibration(logits, dev.matrix, schema)
+    scores = probabilities(logits, schema, calibration)
+    track = Track.of(scores, decide(scores, schema, calibration), dev.matrix, schema)
+    return Tagger(schema, engine, calibration, run_name(config), track)
 
 
 def _log_inputs(
@@ -118,14 +156,16 @@ def _log_inputs(
 ) -> None:
     """All that the run depends on, before it begins, so that one that is killed can be gone on with."""
     values = config.model_dump(mode="json")
-    inputs = tracker.folder / "inputs"
+    inputs = tracker.folder / INPUTS
     inputs.mkdir(parents=True, exist_ok=True)
     (inputs / CONFIG_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
     (inputs / "schema.yaml").write_text(config.data.schema_file.read_text(encoding="utf-8"), encoding="utf-8")
     (inputs / "split.json").write_text(json.dumps(asdict(split), indent=1))
+    write_environment(inputs)
     tracker.log_files(inputs)
     # `resume` is how a run is gone on with, not what it is: a parameter must not change within a run.
     tracker.log_params({key: values[key] for key in ("folds", "data", "model", "training")})
+    tracker.log_tags(part_tags(dict(zip(("train", "dev", "test"), parts, strict=True))))
     for context, data in zip(("train", "dev", "test"), parts, strict=True):
         rows = [
             {"id": p.id, "language": p.language, **{k: ", ".join(v) for k, v in decision(values, mask, schema).items()}}
@@ -136,51 +176,40 @@ def _log_inputs(
     tracker.log_params({"paragraphs": counts})
 
 
-def _register(
-    config: RunConfig, schema: Schema, dev: Dataset, dev_scores: list[Score], folder: Path
-) -> tuple[int | None, bool]:
-    """Log and register the tagger; make it champion if there is none or it beats the present one on the same dev set.
-
-    It is compared on dev, not on test: a test set that chooses is a test set no more.
-    """
-    if not (config.tracking.enabled and config.tracking.register_model):
-        return None, False
-    uri = serving.log_tagger(folder, schema, [f"framing=={version('framing')}"])
-    own = report.headline(dev_scores)
-    tags = {"schema": schema.fingerprint, "dev": dev.fingerprint, "dev_headline": f"{own:.4f}"}
-    champion = registry.champion_tags(config.tracking)
-    number = registry.register(config.tracking, uri, tags)
-    same = champion is not None and all(champion.get(key) == tags[key] for key in ("schema", "dev"))
-    better = champion is None or (same and own > float(champion["dev_headline"]))
-    if better:
-        registry.promote(config.tracking, number)
-    return number, better
-
-
-def _cross_validate(config: RunConfig, schema: Schema, dataset: Dataset, reporter: Reporter) -> Result:
+def _cross_validate(
+    config: RunConfig, schema: Schema, dataset: Dataset, reporter: Reporter, parent: str | None
+) -> Result:
     """Each article tests once; the scores are those of all folds' predictions together."""
     name = run_name(config)
     gold: dict[str, Record] = {}
     predicted: dict[str, Record] = {}
     splits = list(cross_validation(dataset, config.folds, config.training.seed))
-    with open_run(config, name, lineage_tags(config, schema, dataset)) as parent:
-        parent.log_params({"folds": config.folds})
+    found: list[list[Score]] = []
+    tags = {**lineage_tags(config, schema, dataset), "kind": "cross-validation"}
+    with open_run(config, name, tags, parent=parent) as whole:
+        whole.log_params(
+            {"folds": config.folds, **config.model_dump(mode="json", include={"data", "model", "training"})}
+        )
         for number, split in enumerate(splits, 1):
             reporter.say(f"fold {number} of {len(splits)}")
             quiet = config.tracking.model_copy(update={"register_model": False})
             fold_name = f"{name}-fold{number}"
             fold = config.model_copy(update={"name": fold_name, "tracking": quiet, "folds": 0})
-            tags = {**lineage_tags(config, schema, dataset), "fold": str(number)}
-            with open_run(fold, fold_name, tags, parent=parent.run_id) as tracker:
+            tags = {**lineage_tags(config, schema, dataset), "kind": "fold", "fold": str(number)}
+            with open_run(fold, fold_name, tags, parent=whole.run_id) as tracker:
                 result = _run_split(fold, schema, dataset, split, tracker, reporter)
             gold |= result.gold
             predicted |= result.predicted
+            found.append(result.scores)
             values = {f"fold/{key}": value for key, value in report.metric_names(result.scores, "test").items()}
-            parent.log_metrics({key: v for key, v in values.items() if key.count("/") == 3}, number)
+            whole.log_metrics({key: v for key, v in values.items() if key.count("/") == 3}, number)
         judged = judge(gold, predicted)
         scores = score(judged)
-        parent.log_metrics(report.metric_names(scores, "test") | {"test/headline": report.headline(scores)})
-        figures = parent.folder / "figures"
+        best = headline_score(judged)
+        whole.log_metrics(report.metric_names(scores, "test") | report.headline_metrics(best))
+        whole.log_metrics(summary.spread_metrics(found, "folds"))
+        whole.log_tags({NOTE: summary.folds_note(scores, found)})
+        figures = whole.folder / "figures"
         draw(judged, scores, figures, f"{name}: F1, every article tested once")
-        parent.log_files(figures, "figures")
-    return Result(parent.run_id, name, scores, gold, predicted, None, None, False)
+        whole.log_files(figures, "figures")
+    return Result(whole.run_id, name, scores, gold, predicted, None, None, False)

@@ -19,12 +19,18 @@ from framing.schema import Schema
 from framing.tracking.tracker import STATE, Tracker
 
 
+class Pruned(Exception):
+    """Raised by who watches: this training is not worth going on with."""
+
+
 class Reporter(Protocol):
-    """Who watches a run: a terminal, a log, nobody."""
+    """Who watches a run: a terminal, a log, nobody. `epoch` hears the dev score of each epoch and may raise Pruned."""
 
     def say(self, text: str) -> None: ...
 
     def progress(self, done: int, total: int, text: str) -> None: ...
+
+    def epoch(self, number: int, score: float) -> None: ...
 
 
 def learn(
@@ -90,6 +96,7 @@ def _fine_tune(
             tracker.log_metrics({"dev/score": step.dev_score, "train/epoch": step.epoch}, step.number)
             text = f"dev {step.dev_score:.3f}{' best' if step.is_best else ''} "
             reporter.say(f"epoch {step.epoch}: loss {step.loss:.3f}, {text}")
+            reporter.epoch(step.epoch, step.dev_score)
         if step.number % 10 == 0 or step.dev_score is not None:
             tracker.log_metrics({"train/loss": step.loss, "train/learning_rate": step.learning_rate}, step.number)
         reporter.progress(step.number, step.total, f"epoch {step.epoch} loss {step.loss:.3f} {text}")

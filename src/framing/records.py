@@ -36,6 +36,7 @@ class Paragraph:
     text: str
     language: str
     title: str = ""
+    date: str = ""
 
     @property
     def digest(self) -> str:

@@ -15,7 +15,8 @@ from framing.errors import FramingError, did_you_mean, raise_all
 from framing.schema import Constraint, Contrast, Facet, Label, Schema
 
 RESERVED = frozenset(
-    "id text language document position labels probabilities model digest coder note facet label all any none".split()
+    """id text language document position title date labels probabilities model digest coder note facet label
+    all any none""".split()
 )
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast where libyaml is there
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")

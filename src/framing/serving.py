@@ -70,4 +70,10 @@ def log_tagger(folder: Path, schema: LabellingSchema, requirements: Sequence[str
     return str(info.model_uri)
 
 
+def tag_texts(uri: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """What a logged or registered model says of texts, through the same door as `mlflow models serve`."""
+    found = mlflow.pyfunc.load_model(uri).predict(pandas.DataFrame({"text": list(texts)}))
+    return [{"labels": row.labels, "probabilities": row.probabilities} for row in found.itertuples()]
+
+
 set_model(TaggerModel())

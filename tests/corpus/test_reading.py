@@ -72,7 +72,7 @@ def test_records_are_taken_as_they_are(tmp_path: Path) -> None:
     [
         ("empty.txt", b"  \n", "the file is empty"),
         ("binary.txt", b"\x7fELF\x00\x01", "a binary file"),
-        ("latin.txt", "first\nZürich".encode("latin-1"), "latin.txt:2: not UTF-8: byte 0xfc at offset 7"),
+        ("damaged.txt", b"first\n" + bytes(range(128, 256)) * 9, "damaged.txt:2: not UTF-8: byte 0x80 at offset 6"),
         ("line.txt", b"x" * 5_000_000, "a paragraph of 5,000,000 characters"),
         ("bad.jsonl", b'{"id": "a", "text": "t"}\n{"id": ', "bad.jsonl:2: not JSON"),
         ("list.jsonl", b"[1]\n", "a JSON list, not an object"),

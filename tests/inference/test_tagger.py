@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from framing.dataset import Dataset, LabelMatrix
 from framing.errors import FramingError
 from framing.inference.prediction import prediction_to_json, whole_file
 from framing.inference.tagger import Tagger, save_tagger
+from framing.model.abstention import Track
 from framing.model.baseline import Baseline
 from framing.model.calibration import Calibration
 from framing.model.classifier import Classifier
@@ -104,3 +106,28 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path, small_schema: Schema) -> N
     with pytest.raises(RuntimeError):
         break_off()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tagger_that_may_abstain_leaves_open_what_dev_does_not_vouch_for(
+    small_schema: Schema, tmp_path: Path
+) -> None:
+    plain, config = baseline(small_schema)
+    sure = {"kind": 0.0, "stance": 1.1, "holder": 0.0}
+    track = Track({f: [0.9] * 200 for f in sure}, {f: [int(limit < 1)] * 200 for f, limit in sure.items()})
+    save_tagger(replace(plain, track=track), config, tmp_path / "tagger")
+    loaded = Tagger.load(tmp_path / "tagger")
+    assert loaded.track == track
+    cautious = loaded.deciding({}, 0.1)
+    assert cautious.limits == {"kind": 0.9, "stance": 1.1, "holder": 0.9}
+    for found in cautious.tag(PARAGRAPHS):
+        assert "stance" not in found.labels, "it was always wrong on dev"
+        assert found.probabilities["stance"], "its probabilities are still told"
+    with pytest.raises(FramingError, match="no record of its errors"):
+        plain.deciding({}, 0.1)
+
+
+def test_another_threshold_changes_what_is_chosen(small_schema: Schema) -> None:
+    plain, _ = baseline(small_schema)
+    eager, shy = plain.deciding({"stance": 0.01, "holder": 0.01}, None), plain.deciding({"stance.talks": 0.999}, None)
+    assert any(len(found.labels["stance"]) == 2 for found in eager.tag(PARAGRAPHS[:2]))
+    assert all("talks" not in found.labels["stance"] for found in shy.tag(PARAGRAPHS))

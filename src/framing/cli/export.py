@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from framing.cli.compose import compose_values, conf_folder
 from framing.cli.predict import CHAMPION
 from framing.cli.terminal import TerminalReporter, output, table
-from framing.cli.train import compose_values, conf_folder, tracking_config
+from framing.cli.train import tracking_config
 from framing.config import check_config
 from framing.errors import FramingError
 

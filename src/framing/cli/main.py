@@ -11,8 +11,8 @@ import typer
 import typer.core
 
 from framing import __version__
-from framing.cli import data, evaluate, export, predict, schema, train
-from framing.cli.terminal import errors
+from framing.cli import compare, data, demo, evaluate, export, models, predict, read, runs, schema, sweep, train
+from framing.cli.terminal import errors, visible
 from framing.errors import FramingError
 
 
@@ -46,11 +46,17 @@ app = typer.Typer(
     epilog="Start with `framing train`, then `framing predict FILE`. Every command explains itself with --help.",
 )
 app.command("train", context_settings={"ignore_unknown_options": True})(train.train)
+app.command("sweep")(sweep.sweep)
 app.command("predict")(predict.predict)
+app.command("read")(read.read)
+app.command("demo")(demo.demo)
 app.command("export")(export.export)
 app.command("evaluate")(evaluate.evaluate)
-app.command("promote")(train.promote)
+app.command("compare")(compare.compare)
+app.command("promote")(models.promote)
 app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
+app.add_typer(runs.app, name="runs")
 app.add_typer(schema.app, name="schema")
 
 
@@ -70,14 +76,14 @@ def _framing(
 
 
 def run() -> None:
-    """Entry point. Exit codes: 0 done, 1 a bug of ours, 2 bad input or set-up, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 1 our bug, 2 bad input or set-up, 3 done without bad records, 130 stopped."""
     warnings.filterwarnings("ignore")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     try:
         app()
     except FramingError as error:
-        for line in str(error).splitlines():
+        for line in map(visible, str(error).split("\n")):
             errors.print(f"[bold red]error:[/] {line.replace('[', chr(92) + '[')}", highlight=False, soft_wrap=True)
         sys.exit(2)
 

@@ -2,42 +2,109 @@
 
 from __future__ import annotations
 
-import sys
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 from rich.text import Text
 
-from framing.cli.terminal import GROUP_COLOURS, TerminalReporter, output
-from framing.cli.train import tracking_config
+from framing.cli.tagging import REJECTED, Gate, Job, Unit, Wanted, parse_thresholds
+from framing.cli.terminal import GROUP_COLOURS, TerminalReporter, output, visible
 from framing.errors import FramingError
-from framing.records import Paragraph, Prediction
+from framing.records import Prediction
 from framing.schema import Schema
 
-if TYPE_CHECKING:
-    from framing.inference.tagger import Tagger
-
 CHAMPION = "models:/framing@champion"
+InputFormat = Literal["text", "markdown", "html", "jsonl", "csv", "tsv", "parquet", "zip", "warc"]
+_IN, _OUT, _BAD = "Input", "Output", "Bad records and interruptions"
 
 
 def predict(
     sources: Annotated[
-        list[str], typer.Argument(help="Files (.txt .html .jsonl), folders, globs, or - for standard input.")
+        list[str],
+        typer.Argument(
+            help="Files, folders, globs, or - for standard input: .txt .md .html .jsonl .csv .tsv "
+            "(each also .gz or .zst, or in a .zip), .parquet, .warc (with framing\\[warc])."
+        ),
     ],
     model: Annotated[str, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias.")] = CHAMPION,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write JSON Lines to this file.")] = None,
-    unit: Annotated[
-        Literal["document", "paragraph"],
-        typer.Option(help="document: split each text into paragraphs. paragraph: take records {id, text} as they are."),
-    ] = "document",
     folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
     as_trained: Annotated[
         bool, typer.Option("--as-trained", help="Do not take the faster form that `framing export` has made.")
+    ] = False,
+    threshold: Annotated[
+        list[str] | None,
+        typer.Option(help="LABEL=NUMBER or FACET=NUMBER, as in stance.blame=0.3, in place of the tagger's own."),
+    ] = None,
+    abstain: Annotated[
+        float | None,
+        typer.Option(
+            metavar="RISK",
+            help="Leave a facet of a paragraph open where the tagger is not sure enough, so that of what it decides at "
+            "most this share should be wrong, as in 0.1.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write this file: .jsonl .csv .tsv (each also .gz or .zst), .parquet, or .html: a page to read.",
+            rich_help_panel=_OUT,
+        ),
+    ] = None,
+    form: Annotated[
+        Literal["table", "jsonl", "csv", "tsv", "parquet", "html"] | None,
+        typer.Option(
+            "--format", help="What to write, whatever the suffix; table is for reading.", rich_help_panel=_OUT
+        ),
+    ] = None,
+    probabilities: Annotated[
+        bool | None,
+        typer.Option(
+            "--probabilities/--no-probabilities",
+            help="Every label's probability: in JSON Lines unless refused, in tables (columns facet.label) if wanted.",
+            rich_help_panel=_OUT,
+        ),
+    ] = None,
+    unit: Annotated[
+        Unit,
+        typer.Option(
+            help="document: split each text into paragraphs. paragraph: take records {id, text} as they are.",
+            rich_help_panel=_IN,
+        ),
+    ] = "document",
+    text_column: Annotated[str, typer.Option(help="The column or key of the text.", rich_help_panel=_IN)] = "text",
+    id_column: Annotated[
+        str, typer.Option(help="Of the id, if there is one; else FILE-ROW.", rich_help_panel=_IN)
+    ] = "id",
+    title_column: Annotated[str, typer.Option(help="Of the title, if there is one.", rich_help_panel=_IN)] = "title",
+    date_column: Annotated[str, typer.Option(help="Of the date, if there is one.", rich_help_panel=_IN)] = "date",
+    language_column: Annotated[
+        str, typer.Option(help="Of the language, if there is one; else it is detected.", rich_help_panel=_IN)
+    ] = "language",
+    input_format: Annotated[
+        InputFormat | None,
+        typer.Option(help="What the sources are, whatever their suffix (a pipe has none).", rich_help_panel=_IN),
+    ] = None,
+    encoding: Annotated[
+        str,
+        typer.Option(help="Of the input, as in cp1251; else UTF-8, and if it is not, detected.", rich_help_panel=_IN),
+    ] = "",
+    delimiter: Annotated[
+        str, typer.Option(help="Of CSV; else the one of , ; tab | that the header shows.", rich_help_panel=_IN)
+    ] = "",
+    max_document: Annotated[
+        float, typer.Option(min=0.001, help="Reject a longer text, in megabytes.", rich_help_panel=_BAD)
+    ] = 10,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first bad record.", rich_help_panel=_BAD)
+    ] = False,
+    restart: Annotated[
+        bool,
+        typer.Option("--restart", help="Begin the output anew, whatever is kept of it.", rich_help_panel=_BAD),
     ] = False,
 ) -> None:
     """Tag paragraphs: one record each, with labels and every label's probability.
@@ -46,70 +113,47 @@ def predict(
 
     framing predict news/ --output tags.jsonl           a folder into a file
 
-    cat page.txt | framing predict -                    standard input
+    framing predict news/ --output page.html            a page to read them on, labels in the margin
+
+    framing predict tweets.csv --text-column body -o tags.csv   a table into a table
+
+    cat page.html | framing predict -                   standard input
 
     framing predict gold.jsonl --unit paragraph -o p.jsonl   records {"id", "text"} as they are
+
+    An interrupted --output (Ctrl-C, kill, full disk) is completed by the same command again. Bad records go to
+    OUTPUT.rejected.jsonl, with place and reason, and the rest is tagged.
+
+    Exit codes: 0 done; 2 bad input as a whole, nothing written; 3 done, but some records were rejected.
     """
-    from framing.corpus.paragraphs import split_documents
-    from framing.corpus.reading import find_files, read_documents, read_records
-    from framing.tracking.registry import resolve
+    from framing.corpus.encoding import known_encoding
+    from framing.corpus.sources import MEGABYTE, Columns, Reading
 
-    find_files(sources)
-
-    def read() -> Iterator[Paragraph]:
-        return read_records(sources) if unit == "paragraph" else split_documents(read_documents(sources))
-
-    def load() -> Tagger:
-        from framing.inference.tagger import load_fastest
-
-        where = Path(model)
-        path, name = (where, where.name) if where.is_dir() else resolve(tracking_config(folder), model)
-        return load_fastest(path, name, as_trained=as_trained)
-
-    with TerminalReporter() as reporter, ThreadPoolExecutor(1) as beside:
-        reporter.say("loading the tagger")
-        loading = beside.submit(load)
-        if "-" not in sources:
-            # A fault in the last file must not cost the hours that the others took: reading is cheap, tagging is not.
-            deque(read(), maxlen=0)
-        paragraphs = _not_empty(read(), sources)
-        from framing.inference.prediction import whole_file, write_predictions
-
-        tagger = loading.result()
-        predictions = _watched(tagger.tag(paragraphs), reporter)
+    if delimiter == "\\t":
+        delimiter = "\t"
+    if len(delimiter) > 1:
+        raise FramingError(f"--delimiter {delimiter!r}", "more than one character", "write one, as in ';'")
+    reading = Reading(
+        columns=Columns(text_column, id_column, title_column, date_column, language_column),
+        kind=input_format or "",
+        encoding=known_encoding(encoding) if encoding else "",
+        delimiter=delimiter,
+        max_bytes=int(max_document * MEGABYTE),
+    )
+    with TerminalReporter() as reporter:
+        wanted = Wanted(model, folder, as_trained, parse_thresholds(threshold or []), abstain)
+        job = Job(sources, unit, reading, wanted, Gate(strict), reporter)
         if out is not None:
-            with whole_file(out) as file:
-                count = write_predictions(predictions, tagger.schema, file)
-            reporter.say(f"{count} paragraphs tagged in {out}")
-            return
-        if not output.is_terminal:
-            write_predictions(predictions, tagger.schema, sys.stdout)
-            return
-        found = list(predictions)
-    _show(found, tagger.schema)
+            job.into_file(out, form or "", probabilities, restart)
+        elif form == "table" or (form is None and output.is_terminal):
+            _show(*job.predictions())
+        else:
+            job.to_output(form or "jsonl", probabilities)
+    if job.gate.count:
+        raise typer.Exit(REJECTED)
 
 
-def _not_empty(paragraphs: Iterator[Paragraph], sources: list[str]) -> Iterator[Paragraph]:
-    """The same; raises FramingError if there is none."""
-    first = next(paragraphs, None)
-    if first is None:
-        raise FramingError(" ".join(sources), "no paragraph found", "is there text in it?")
-    return _chain(first, paragraphs)
-
-
-def _chain(first: Paragraph, rest: Iterator[Paragraph]) -> Iterator[Paragraph]:
-    yield first
-    yield from rest
-
-
-def _watched(predictions: Iterable[Prediction], reporter: TerminalReporter) -> Iterator[Prediction]:
-    for count, found in enumerate(predictions, 1):
-        if count % 512 == 0:
-            reporter.say(f"{count} paragraphs")
-        yield found
-
-
-def _show(predictions: list[Prediction], schema: Schema) -> None:
+def _show(predictions: Iterable[Prediction], schema: Schema) -> None:
     """Paragraph by paragraph: its labels, coloured by group, with probabilities, then the start of its text."""
     colours = {label.ref: GROUP_COLOURS.get(label.group, "cyan") for label in schema.labels}
     document = ""
@@ -117,9 +161,11 @@ def _show(predictions: list[Prediction], schema: Schema) -> None:
         paragraph = found.paragraph
         if paragraph.document != document:
             document = paragraph.document
-            output.print(f"\n[bold]{escape(document)}[/]", highlight=False)
-        line = Text(f"{paragraph.position:>4} {paragraph.language} ")
+            output.print(f"\n[bold]{escape(visible(document))}[/]", highlight=False)
+        line = Text(f"{paragraph.position:>4} {visible(paragraph.language)} ")
         for facet in schema.facets:
+            if facet.id not in found.labels:
+                line.append(f" {facet.id}? ", style="dim italic")
             for label in found.labels.get(facet.id, ()):
                 if facet.choice == "one" and label == facet.labels[0].id:
                     continue
@@ -127,5 +173,5 @@ def _show(predictions: list[Prediction], schema: Schema) -> None:
                 line.append(f" {label} ", style=f"bold {colours[f'{facet.id}.{label}']}")
                 line.append(f"{share:.2f} ".removeprefix("0"), style="dim")
         output.print(line, soft_wrap=True)
-        text = " ".join(paragraph.text.split())
+        text = visible(" ".join(paragraph.text.split()))
         output.print(Text("        " + text, style="dim"), no_wrap=True, overflow="ellipsis")

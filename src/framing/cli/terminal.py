@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -15,6 +16,19 @@ from rich.table import Table
 # In a pipe a line stays a line, however long.
 output = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty())
 errors = Console(stderr=True, width=None if sys.stderr.isatty() else 200, soft_wrap=not sys.stderr.isatty())
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def visible(text: str) -> str:
+    """The text with control characters and marks of direction as signs: a terminal would obey them."""
+
+    def sign(found: re.Match[str]) -> str:
+        code = ord(found.group())
+        return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+
+    return _CONTROLS.sub(sign, text)
+
 
 GROUP_COLOURS = {"diplomacy": "green", "coercion": "red", "opposition": "yellow"}
 
@@ -58,10 +72,14 @@ class TerminalReporter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        self.bar.stop()
+        if self.bar.live.is_started:
+            self.bar.stop()
 
     def say(self, text: str) -> None:
-        errors.print(escape(text), highlight=False)
+        errors.print(escape(visible(text)), highlight=False)
+
+    def epoch(self, number: int, score: float) -> None:
+        """Said already."""
 
     def progress(self, done: int, total: int, text: str) -> None:
         if errors.is_terminal:

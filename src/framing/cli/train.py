@@ -1,4 +1,4 @@
-"""`framing train` and `framing promote`: the only place that knows Hydra."""
+"""`framing train`: a run, or several under one parent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from framing.cli.compose import combinations, compose_values, conf_folder
 from framing.cli.terminal import TerminalReporter, output, table
 from framing.config import RunConfig, TrackingConfig, check_config
-from framing.errors import FramingError
+from framing.errors import FramingError, raise_all
 
 Overrides = Annotated[
     list[str] | None,
@@ -35,7 +36,9 @@ def train(
 
     framing train data=seeds folds=5            cross-validation by article
 
-    framing train -m training.seed=1,2,3        several runs, one for each value
+    framing train -m training.seed=1,2,3        several runs under one parent, with their mean and spread
+
+    framing train experiment=runs/sweeps/heads/best.yaml   what a sweep found
 
     framing train resume=RUN                    go on with a run that was interrupted
     """
@@ -46,10 +49,7 @@ def train(
         raise FramingError(resumed[0], finding, "give nothing but resume= and tracking settings, or start a new run")
     folder = conf or conf_folder()
     if {"-m", "--multirun"} & set(words):
-        words = [word for word in words if word not in ("-m", "--multirun")]
-        for combination in _sweep(words):
-            output.print(" ".join(combination), style="bold", highlight=False, markup=False)
-            _train_one(compose_values(folder, combination))
+        _train_several(folder, [word for word in words if word not in ("-m", "--multirun")])
         return
     values = compose_values(folder, words)
     if show_config:
@@ -73,56 +73,30 @@ def _train_one(values: Mapping[str, Any]) -> None:
     _show(result, config)
 
 
-def conf_folder() -> Path:
-    """conf/ of the project one stands in, of the checkout this is installed from, or of the wheel."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (Path("conf"), package.parent.parent / "conf", package / "conf"):
-        if (folder / "train.yaml").is_file():
-            return folder.resolve()
-    raise FramingError("conf/train.yaml", "no configuration found", "run this in the project's folder, or give --conf")
+def _train_several(folder: Path, words: list[str]) -> None:
+    """One run for each combination of values, under one parent; all are checked before the first begins."""
+    swept = combinations(words)
+    if len(swept) == 1:
+        _train_one(compose_values(folder, swept[0]))
+        return
+    fixed = set.intersection(*(set(combination) for combination in swept))
+    labels = [" ".join(word for word in combination if word not in fixed) for combination in swept]
+    checked = {label: check_config(compose_values(folder, c)) for label, c in zip(labels, swept, strict=True)}
+    with TerminalReporter() as reporter:
+        reporter.say(f"{len(checked)} runs, starting (the libraries take a few seconds)")
+        from framing.multirun import run_all
 
+        results = run_all(checked, reporter)
+    from framing.summary import facet_values
 
-def compose_values(folder: Path, overrides: list[str]) -> dict[str, Any]:
-    import yaml
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    if not (folder / "train.yaml").is_file():
-        raise FramingError(str(folder), "no train.yaml in this folder", "give --conf a folder like the project's conf/")
-    try:
-        with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
-            composed = OmegaConf.to_container(compose("train", overrides), resolve=True)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        # Hydra says first what is wrong and then, in lines of its own, how it would look it up
-        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        cause = str(error.__cause__ or "").splitlines()
-        finding = f"{first} ({cause[0]})" if cause else first
-        cure = "`framing train --show-config` prints every key and its value"
-        raise FramingError("config", finding.rstrip("."), cure) from None
-    return {str(key): value for key, value in dict(composed).items() if key != "experiment"}  # type: ignore[arg-type]
-
-
-def _sweep(overrides: list[str]) -> list[list[str]]:
-    """All combinations of the values that overrides like `training.seed=1,2` list."""
-    import itertools
-
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    choices = []
-    try:
-        parser = OverridesParser.create().parse_overrides(overrides)
-    except HydraException as error:
-        raise FramingError("config", str(error).splitlines()[0], "write KEY=VALUE,VALUE") from None
-    for word, parsed in zip(overrides, parser, strict=True):
-        if parsed.is_sweep_override():
-            key = parsed.get_key_element()
-            choices.append([f"{key}={value}" for value in parsed.sweep_string_iterator()])
-        else:
-            choices.append([word])
-    return [list(combination) for combination in itertools.product(*choices)]
+    good = {
+        label: facet_values(found.scores) for label, found in results.items() if not isinstance(found, FramingError)
+    }
+    if good:
+        keys = [key for key in next(iter(good.values())) if key == "headline" or key.endswith("/macro_f1")]
+        rows = [[label, *(f"{values.get(key, float('nan')):.3f}" for key in keys)] for label, values in good.items()]
+        table("macro-F1 on test", ["run", *(key.removesuffix("/macro_f1") for key in keys)], rows, numbers_from=1)
+    raise_all([found for found in results.values() if isinstance(found, FramingError)])
 
 
 def _recorded(config: RunConfig) -> tuple[RunConfig, str]:
@@ -141,31 +115,17 @@ def _show(result: Any, config: RunConfig) -> None:
 
     table(f"{result.name}: scores on test", ["facet", "language", "positives", *METRICS], facet_rows(result.scores))
     if result.version is not None:
-        state = (
-            "the champion now"
-            if result.is_champion
-            else "not the champion (another scored better on dev, or elsewhere)"
-        )
+        state = "the champion now" if result.is_champion else "the challenger, not the champion"
         output.print(f"registered as {config.tracking.model_name} version {result.version}: {state}", highlight=False)
     output.print("next:", style="bold")
     if result.is_champion:
         output.print("  framing predict seeds            tag the articles of a folder", highlight=False)
     elif result.tagger is not None:
         output.print(f"  framing predict seeds --model {result.tagger}", highlight=False)
+    if result.version is not None and not result.is_champion:
+        output.print(f"  framing promote {result.version:<17}champion, if it beats the present one", highlight=False)
     if config.tracking.enabled:
         output.print("  make ui                          compare runs in the MLflow UI", highlight=False)
-
-
-def promote(
-    version: Annotated[int, typer.Argument(help="The registered version that shall be champion.")],
-    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
-) -> None:
-    """Make a registered version the champion: the tagger that `framing predict` takes."""
-    from framing.tracking import registry
-
-    config = tracking_config(folder)
-    registry.promote(config, version)
-    output.print(f"{config.model_name} version {version} is the champion now", highlight=False)
 
 
 def tracking_config(folder: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,7 @@ class Record:
     document: str
     labels: Labels
     probabilities: Mapping[str, Mapping[str, float]]
+    text: str = ""
 
 
 def read_records_file(path: Path) -> dict[str, Record]:
@@ -91,36 +92,50 @@ def read_records_file(path: Path) -> dict[str, Record]:
         document = str(line.get("document") or record_id.rpartition(":")[0] or record_id)
         language = str(line.get("language") or "und")
         labels = labels_from_json(line["labels"])
-        records[record_id] = Record(record_id, language, document, labels, shares)
+        records[record_id] = Record(record_id, language, document, labels, shares, str(line.get("text") or ""))
     if not records:
         raise FramingError(str(path), "the file is empty", "write one record a line")
     return records
 
 
-def judge(gold: Mapping[str, Record], predicted: Mapping[str, Record], place: str = "predictions") -> Judged:
-    """Bring the two together by id; every gold record needs a prediction, predictions without gold are left out."""
-    missing = [record_id for record_id in gold if record_id not in predicted]
-    if missing:
-        finding = f"{len(missing)} of {len(gold)} gold records have no prediction, first {missing[0]!r}"
-        raise FramingError(place, finding, "tag the gold file's texts with --unit paragraph")
+def columns_of(records: Iterable[Record]) -> tuple[tuple[str, str], ...]:
+    """The `(facet, label)` that records name, facet by facet."""
     order: dict[tuple[str, str], None] = {}
-    for record in [*(predicted[record_id] for record_id in gold), *gold.values()]:
+    for record in records:
         for facet, known in record.probabilities.items():
             order.update(dict.fromkeys((facet, label) for label in known))
         for facet, chosen in record.labels.items():
             order.update(dict.fromkeys((facet, label) for label in chosen))
     facets = [facet for facet in dict.fromkeys(facet for facet, _ in order)]
-    columns = tuple(sorted(order, key=lambda column: facets.index(column[0])))
+    return tuple(sorted(order, key=lambda column: facets.index(column[0])))
 
-    def table(read: Any) -> Any:
-        return np.array([[read(gold[i], predicted[i], facet, label) for facet, label in columns] for i in gold])
+
+def judge(
+    gold: Mapping[str, Record],
+    predicted: Mapping[str, Record],
+    place: str = "predictions",
+    columns: tuple[tuple[str, str], ...] | None = None,
+) -> Judged:
+    """Bring the two together by id; every gold record needs a prediction, predictions without gold are left out.
+
+    `columns` are given where several systems are judged alike; else they are what the two name.
+    """
+    missing = [record_id for record_id in gold if record_id not in predicted]
+    if missing:
+        finding = f"{len(missing)} of {len(gold)} gold records have no prediction, first {missing[0]!r}"
+        raise FramingError(place, finding, "tag the gold file's texts with --unit paragraph")
+    columns = columns or columns_of([*(predicted[record_id] for record_id in gold), *gold.values()])
+
+    def table(read: Any, kind: Any = np.bool_) -> Any:
+        rows = [[read(gold[i], predicted[i], facet, label) for facet, label in columns] for i in gold]
+        return np.array(rows, kind).reshape(len(gold), len(columns))
 
     return Judged(
         columns=columns,
         gold=table(lambda g, p, facet, label: label in g.labels.get(facet, ())),
         chosen=table(lambda g, p, facet, label: label in p.labels.get(facet, ())),
         mask=table(lambda g, p, facet, label: facet in g.labels),
-        probabilities=table(lambda g, p, facet, label: p.probabilities.get(facet, {}).get(label, np.nan)),
+        probabilities=table(lambda g, p, facet, label: p.probabilities.get(facet, {}).get(label, np.nan), np.float64),
         languages=tuple(record.language for record in gold.values()),
         clusters=tuple(record.document for record in gold.values()),
         ids=tuple(gold),

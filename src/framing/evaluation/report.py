@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -64,3 +64,21 @@ def headline(scores: Sequence[Score]) -> float:
     """The one number runs are ranked by: mean over facets of macro-F1."""
     values = [row.value for row in scores if row.metric == "macro_f1" and not row.language]
     return sum(values) / len(values) if values else 0.0
+
+
+def run_note(model: str, data: str, parts: Mapping[str, int], best: Score, scores: Sequence[Score]) -> str:
+    """A run in three lines, for a list of runs: model and data, the headline, the facets' macro-F1; with intervals."""
+    counts = ", ".join(f"{name} {count}" for name, count in parts.items())
+    facets = [f"{row[0]} {row[3]}" for row in facet_rows(scores)]
+    return (
+        f"**{model}** on **{data}** (articles: {counts})\n\n"
+        f"mean macro-F1 **{number(best)}**\n\nmacro-F1: {'; '.join(facets)}"
+    )
+
+
+def headline_metrics(best: Score) -> dict[str, float]:
+    """The headline on test and its interval as metrics."""
+    named = {"test/headline": best.value}
+    if best.low is not None and best.high is not None:
+        named |= {"test/headline_low": best.low, "test/headline_high": best.high}
+    return named

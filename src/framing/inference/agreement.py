@@ -13,7 +13,8 @@ from framing.annotation.adjudication import decision
 from framing.dataset import Dataset
 from framing.errors import FramingError
 from framing.evaluation.metrics import f1
-from framing.model.calibration import Calibration, decide, probabilities
+from framing.model.calibration import Calibration, probabilities
+from framing.model.decision import decide
 from framing.records import Labels
 from framing.schema import Schema
 

@@ -19,7 +19,7 @@ from framing.inference.agreement import Agreement, Refused, compare
 from framing.inference.compiled import EMBEDDINGS, FILES, HEADS, MODEL, TOKENIZER, runtime
 from framing.inference.embeddings import save_embeddings
 from framing.inference.rounding import Rounded
-from framing.inference.tagger import FORMAT, FORMAT_COMPILED, Tagger
+from framing.inference.tagger import ABSTENTION, FORMAT, FORMAT_COMPILED, Tagger
 from framing.model.classifier import Classifier
 from framing.schema_file import schema_to_yaml
 
@@ -139,6 +139,8 @@ def _write(
     _save_tokenizer(classifier, folder / TOKENIZER)
     (folder / "schema.yaml").write_text(schema_to_yaml(tagger.schema), encoding="utf-8")
     (folder / "calibration.json").write_text(tagger.calibration.to_json())
+    if tagger.track is not None:
+        (folder / ABSTENTION).write_text(tagger.track.to_json())
     engine = {
         "format": FORMAT_COMPILED,
         "kind": "openvino",

@@ -3,32 +3,59 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from framing.annotation.store import labels_to_json
-from framing.records import Prediction
+from framing.annotation.store import labels_from_json, labels_to_json
+from framing.records import Paragraph, Prediction
 from framing.schema import Schema
 
+# What a terminal or an editor obeys instead of showing: controls, line separators, marks that turn the reading order.
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
-def prediction_to_json(found: Prediction, schema: Schema) -> str:
+
+def safe_json(record: Mapping[str, Any]) -> str:
+    """One line of JSON in which control characters and marks of direction stand as escapes."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found.group()):04x}", json.dumps(record, ensure_ascii=False))
+
+
+def prediction_to_json(found: Prediction, schema: Schema, *, probabilities: bool = True) -> str:
     """One output record: the paragraph, its labels, and every label's probability."""
     paragraph = found.paragraph
-    return json.dumps(
-        {
-            "id": paragraph.id,
-            "document": paragraph.document,
-            "position": paragraph.position,
-            "text": paragraph.text,
-            "language": paragraph.language,
-            "labels": labels_to_json(found.labels, schema),
-            "probabilities": found.probabilities,
-            "model": found.model,
-        },
-        ensure_ascii=False,
+    record: dict[str, Any] = {
+        "id": paragraph.id,
+        "document": paragraph.document,
+        "position": paragraph.position,
+        "text": paragraph.text,
+        "language": paragraph.language,
+        "title": paragraph.title,
+        "date": paragraph.date,
+        "labels": labels_to_json(found.labels, schema),
+    }
+    if probabilities:
+        record["probabilities"] = found.probabilities
+    record["model"] = found.model
+    return safe_json(record)
+
+
+def prediction_from_json(record: Mapping[str, Any]) -> Prediction:
+    """The inverse of `prediction_to_json`; the span in the document is not kept."""
+    text = record["text"]
+    paragraph = Paragraph(
+        id=record["id"],
+        document=record["document"],
+        position=record["position"],
+        start=0,
+        end=len(text),
+        text=text,
+        language=record["language"],
+        title=record["title"],
+        date=record["date"],
     )
+    return Prediction(paragraph, labels_from_json(record["labels"]), record["probabilities"], record["model"])
 
 
 @contextmanager

@@ -6,18 +6,22 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import TypeAdapter
 
 from framing.config import ModelConfig
 from framing.errors import FramingError, raise_all
 from framing.inference.engine import Engine
+from framing.inference.recent import Recent, Verdict
+from framing.model.abstention import Track, confidences
 from framing.model.bundled import cache_folder
-from framing.model.calibration import Calibration, decide, probabilities
+from framing.model.calibration import Calibration, probabilities
+from framing.model.decision import decide
 from framing.records import Paragraph, Prediction
 from framing.schema import Schema
 from framing.schema_file import read_schema, schema_to_yaml
@@ -25,10 +29,11 @@ from framing.schema_file import read_schema, schema_to_yaml
 if TYPE_CHECKING:
     from framing.model.classifier import Classifier
 
-FORMAT = 1
+FORMAT = 2
 FORMAT_COMPILED = 1
-_CHUNK = 512
-_FIRST_CHUNK = 32
+ABSTENTION = "abstention.json"
+CHUNK = 512
+"""Paragraphs that are tagged together: an output goes on after whole chunks, so that it is what it would have been."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ class Tagger:
 
     tagger.json         format, model configuration, fingerprints of schema and backbone
     schema.yaml         the labelling schema
-    calibration.json    temperatures and thresholds
+    calibration.json    slopes, intercepts and thresholds
+    abstention.json     how sure and how right it was on dev, from which limits of confidence are found
     weights.safetensors what was trained (half floats); the frozen rest comes from the backbone's checkpoint
     vocabulary.json     of the baseline only
 
@@ -49,35 +55,63 @@ class Tagger:
     engine: Engine
     calibration: Calibration
     name: str
+    track: Track | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    """By facet, the confidence below which it does not decide."""
 
-    def tag(self, paragraphs: Iterable[Paragraph]) -> Iterator[Prediction]:
+    def deciding(self, thresholds: Mapping[str, float], risk: float | None) -> Tagger:
+        """The same tagger with other thresholds (by label or facet), or that leaves to a person what it is unsure of.
+
+        With `risk`, at most that share of the decisions that it keeps should be wrong; a facet left open is absent from
+        a prediction's labels. Raises FramingError on unknown labels, and where dev cannot vouch for a risk.
+        """
+        calibration = self.calibration.with_thresholds(thresholds)
+        if risk is None:
+            return replace(self, calibration=calibration)
+        if self.track is None:
+            raise FramingError(f"tagger {self.name!r}", "has no record of its errors on dev", "train it again")
+        if thresholds:
+            finding = "the risk is known for the tagger's own thresholds only"
+            raise FramingError("--abstain with --threshold", finding, "give one of the two")
+        return replace(self, limits=self.track.limits(risk))
+
+    def tag(
+        self, paragraphs: Iterable[Paragraph], recent: Recent | None = None, *, first: int | None = None
+    ) -> Iterator[Prediction]:
         """Predictions in the order of the paragraphs, a chunk at a time: memory does not grow with their number.
 
-        Chunks begin small, so that the first tags are there soon; larger ones waste less.
-        """
-        rest, size = iter(paragraphs), _FIRST_CHUNK
-        while chunk := list(itertools.islice(rest, size)):
-            yield from self.tag_chunk(chunk)
-            size = min(2 * size, _CHUNK)
+        With `first`, chunks begin with so few and double: who waits for the first tags wants few, and larger ones
+        waste less.
 
-    def tag_chunk(self, chunk: list[Paragraph]) -> list[Prediction]:
-        # The same text (furniture, agency copy) need not be read twice.
-        texts = list(dict.fromkeys(paragraph.text for paragraph in chunk))
+        The same text (furniture, agency copy) need not be read twice: `recent` remembers the last 20,000.
+        """
+        recent = recent if recent is not None else Recent()
+        rest, size = iter(paragraphs), first or CHUNK
+        while chunk := list(itertools.islice(rest, size)):
+            yield from self.tag_chunk(chunk, recent)
+            size = min(2 * size, CHUNK)
+
+    def tag_chunk(self, chunk: list[Paragraph], recent: Recent) -> list[Prediction]:
+        verdicts = recent.verdicts([paragraph.text for paragraph in chunk], self._judge)
+        return [
+            Prediction(paragraph, verdict.labels, verdict.named(self.schema), self.name)
+            for paragraph, verdict in zip(chunk, verdicts, strict=True)
+        ]
+
+    def _judge(self, texts: list[str]) -> list[Verdict]:
         scores = probabilities(self.engine.logits(texts), self.schema, self.calibration)
         decisions = decide(scores, self.schema, self.calibration)
-        place = {text: number for number, text in enumerate(texts)}
-        found = []
-        for paragraph in chunk:
-            row = place[paragraph.text]
-            named = {
-                facet.id: {
-                    label.id: round(float(score), 4)
-                    for label, score in zip(facet.labels, scores[row, self.schema.columns(facet.id)], strict=True)
-                }
-                for facet in self.schema.facets
-            }
-            found.append(Prediction(paragraph, decisions[row], named, self.name))
-        return found
+        if self.limits:
+            facets = [facet.id for facet in self.schema.facets]
+            floor = [self.limits.get(facet, 0.0) for facet in facets]
+            decisions = [
+                {facet: labels[facet] for facet, own, least in zip(facets, sure, floor, strict=True) if own >= least}
+                for labels, sure in zip(decisions, confidences(scores, decisions, self.schema).tolist(), strict=True)
+            ]
+        return [
+            Verdict(labels, np.array([round(float(share), 4) for share in row]))
+            for labels, row in zip(decisions, scores, strict=True)
+        ]
 
     @staticmethod
     def load(folder: Path, name: str = "") -> Tagger:
@@ -85,19 +119,21 @@ class Tagger:
         facts = _read_facts(folder)
         schema = read_schema(folder / "schema.yaml")
         calibration = Calibration.from_json((folder / "calibration.json").read_text())
+        history = folder / ABSTENTION
+        track = Track.from_json(history.read_text()) if history.is_file() else None
         config = TypeAdapter[Any](ModelConfig).validate_python(facts["model"])
         if config.kind == "tfidf":
             from framing.model.baseline import Baseline
 
             baseline = Baseline(schema, config)
             baseline.load(folder)
-            return Tagger(schema, baseline, calibration, name or facts["name"])
+            return Tagger(schema, baseline, calibration, name or facts["name"], track)
         if "engine" in facts:
             from framing.inference.compiled import CompiledEngine
 
             _check_files(folder, facts["engine"])
             compiled = CompiledEngine(folder, config, facts["engine"]["precision"])
-            return Tagger(schema, compiled, calibration, name or facts["name"])
+            return Tagger(schema, compiled, calibration, name or facts["name"], track)
         from framing.model.classifier import Classifier
         from framing.model.weights import load_weights
 
@@ -107,7 +143,7 @@ class Tagger:
             raise FramingError(str(folder), finding, "install the same encoder, or train again")
         load_weights(classifier, folder / "weights.safetensors")
         classifier.use_fastest_precision()
-        return Tagger(schema, classifier, calibration, name or facts["name"])
+        return Tagger(schema, classifier, calibration, name or facts["name"], track)
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
@@ -140,7 +176,7 @@ def _check_files(folder: Path, engine: dict[str, Any]) -> None:
 def kept_export(folder: Path) -> Path:
     """Where the export of the tagger in `folder` is kept if no other place is named: by all that the tagger is."""
     digest = hashlib.sha256(str(FORMAT_COMPILED).encode())
-    for name in ("tagger.json", "schema.yaml", "calibration.json", "weights.safetensors"):
+    for name in ("tagger.json", "schema.yaml", "calibration.json", ABSTENTION, "weights.safetensors"):
         file = folder / name
         digest.update(file.read_bytes() if file.is_file() else b"")
     return cache_folder() / "exports" / digest.hexdigest()[:16]
@@ -168,6 +204,8 @@ def save_tagger(tagger: Tagger, config: ModelConfig, folder: Path) -> None:
     }
     (beside / "schema.yaml").write_text(schema_to_yaml(tagger.schema), encoding="utf-8")
     (beside / "calibration.json").write_text(tagger.calibration.to_json())
+    if tagger.track is not None:
+        (beside / ABSTENTION).write_text(tagger.track.to_json())
     if config.kind == "tfidf":
         tagger.engine.save(beside)  # type: ignore[attr-defined]
     else:

@@ -54,7 +54,7 @@ class Baseline:
                 self.bias[column] = -_NEVER if len(truth) and truth[0] else _NEVER
                 continue
             model = LogisticRegression(
-                C=self.config.regularisation, class_weight="balanced", solver="liblinear", dual=True
+                C=self.config.regularisation, class_weight="balanced", solver="liblinear", dual=True, random_state=0
             )
             model.fit(features[both], truth, sample_weight=share)
             self.weights[column], self.bias[column] = model.coef_[0], model.intercept_[0]

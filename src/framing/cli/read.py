@@ -1,0 +1,135 @@
+"""`framing read`: tags, or texts that are tagged first, as one page to read."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from framing.cli.predict import CHAMPION
+from framing.cli.terminal import TerminalReporter
+from framing.cli.train import tracking_config
+from framing.errors import FramingError
+from framing.reading_view import Notes, quiet_labels, write_page
+from framing.records import Document, Paragraph, Prediction
+from framing.schema import Schema
+
+if TYPE_CHECKING:
+    from framing.inference.engine import Engine
+    from framing.inference.evidence import Spans
+    from framing.inference.tagger import Tagger
+
+_MANY = 20_000
+
+
+def read(
+    sources: Annotated[
+        list[str], typer.Argument(help="Records of framing predict (.jsonl), or texts, folders, globs, - to tag first.")
+    ],
+    out: Annotated[Path, typer.Option("--output", "-o", help="The page; - is standard output.")] = Path("reading.html"),
+    title: Annotated[str, typer.Option(help="What stands at the top of the page.")] = "",
+    show: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
+    words: Annotated[
+        bool,
+        typer.Option(
+            "--evidence",
+            help="Let each label show which words weighed: every paragraph is read once more for each of its words "
+            "(64 at most), so this takes some 30 times as long as tagging.",
+        ),
+    ] = False,
+    schema: Annotated[Path, typer.Option(help="The schema that the records were made with.")] = Path(
+        "data/schema.yaml"
+    ),
+    model: Annotated[str, typer.Option(help="The tagger: a folder, runs:/ID, models:/NAME/VERSION.")] = CHAMPION,
+    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+) -> None:
+    """Make one page to read articles on, with the labels of each paragraph in the margin.
+
+    The page needs no network and no server: it can be sent, kept and printed.
+
+    framing read tags.jsonl                            what framing predict wrote
+
+    framing read seeds --open                          texts: tagged first, then shown
+
+    framing read news/ -o news.html --title "May 2024"   a folder, with an overview by holder, language and time
+
+    framing read article.txt --evidence                also the words that weighed
+    """
+    from framing.inference.prediction import whole_file
+    from framing.inference.tags import are_tags, read_tags
+    from framing.schema_file import read_schema
+
+    documents: dict[str, dict[str, str]] = {}
+    evidence: dict[str, dict[str, Spans]] = {}
+    notes = Notes(documents, evidence)
+    with TerminalReporter() as reporter:
+        if are_tags(sources):
+            known = read_schema(schema)
+            tagger = load_tagger(model, folder, reporter) if words else None
+            if tagger and tagger.schema.fingerprint != known.fingerprint:
+                raise FramingError(str(schema), f"is not the schema of {model}", "give the model that made the records")
+            predictions: Iterable[Prediction] = read_tags(sources, known, documents)
+        else:
+            tagger = load_tagger(model, folder, reporter)
+            known = tagger.schema
+            predictions = tagger.tag(_paragraphs(sources, documents))
+        if tagger and words:
+            predictions = _weighed(predictions, tagger.engine, known, evidence)
+        watched = _watched(predictions, reporter, 32 if words else 512 if tagger else 10_000)
+        if str(out) == "-":
+            write_page(watched, known, sys.stdout, title=title, notes=notes)
+            return
+        with whole_file(out) as file:
+            count = write_page(watched, known, file, title=title, notes=notes)
+        if count > _MANY:
+            reporter.say(f"{count} paragraphs on one page: a browser gets slow beyond {_MANY}; give fewer texts a page")
+        reporter.say(f"{count} paragraphs to read in {out}")
+    if show:
+        webbrowser.open(out.resolve().as_uri())
+
+
+def load_tagger(model: str, folder: Path, reporter: TerminalReporter) -> Tagger:
+    """The tagger that a folder or a reference to the registry names."""
+    from framing.inference.tagger import load_fastest
+    from framing.tracking.registry import resolve
+
+    reporter.say("loading the tagger")
+    where = Path(model)
+    path, name = (where, where.name) if where.is_dir() else resolve(tracking_config(folder), model)
+    return load_fastest(path, name)
+
+
+def _paragraphs(sources: list[str], documents: dict[str, dict[str, str]]) -> Iterator[Paragraph]:
+    """The sources' paragraphs; what is known about each document is put into `documents`."""
+    from framing.corpus.paragraphs import split_documents
+    from framing.corpus.reading import read_documents
+
+    def noted() -> Iterator[Document]:
+        for document in read_documents(sources):
+            documents[document.id] = dict(document.metadata)
+            yield document
+
+    return split_documents(noted())
+
+
+def _weighed(
+    predictions: Iterable[Prediction], engine: Engine, schema: Schema, found: dict[str, dict[str, Spans]]
+) -> Iterator[Prediction]:
+    """The same predictions, each with its evidence put into `found` first."""
+    from framing.inference.evidence import evidence
+
+    quiet = quiet_labels(schema)
+    for prediction in predictions:
+        found[prediction.paragraph.id] = evidence(engine, schema, prediction, quiet=quiet)
+        yield prediction
+
+
+def _watched(predictions: Iterable[Prediction], reporter: TerminalReporter, every: int) -> Iterator[Prediction]:
+    for count, found in enumerate(predictions, 1):
+        if count % every == 0:
+            reporter.say(f"{count} paragraphs")
+        yield found
