@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from framing.annotation.store import labels_to_json
-from framing.cli.train import compose_values, conf_folder
+from framing.cli.compose import compose_values, conf_folder
 from framing.config import check_config
 from framing.dataset import Dataset, build_dataset
 from framing.evaluation.metrics import judge, score
@@ -31,6 +31,7 @@ from framing.schema_file import read_schema
 from framing.scoring import gold_records, predicted_records
 from framing.splits import single_split
 from framing.tracking.tracker import STATE, NullTracker
+from quiet import Quiet
 
 SETTINGS = [
     "data=corpus",
@@ -43,12 +44,6 @@ SETTINGS = [
     "training.average=0.98",
 ]
 PUBLISHED = {"english": (0.76, 0.82), "german": (0.48, 0.66), "arabic": (0.37, 0.39), "turkish": (0.50, 0.77)}
-
-
-class Quiet:
-    def say(self, text: str) -> None: ...
-
-    def progress(self, done: int, total: int, text: str) -> None: ...
 
 
 def read_rows(path: Path, schema: Schema, language: str) -> Dataset:

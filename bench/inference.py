@@ -45,26 +45,26 @@ def pipeline(folder: Path, batch: int) -> Tag:
     from transformers import pipeline as build
     from transformers.modeling_outputs import SequenceClassifierOutput
 
-    class MeanPooled(BertPreTrainedModel):  # type: ignore[misc]
+    class MeanPooled(BertPreTrainedModel):  # type: ignore[no-untyped-call]
         def __init__(self, config: Any) -> None:
             super().__init__(config)
             self.bert = BertModel(config, add_pooling_layer=False)
             self.classifier = torch.nn.Linear(config.hidden_size, config.num_labels)
-            self.post_init()
+            self.post_init()  # type: ignore[no-untyped-call]
 
         def forward(self, input_ids: Any, attention_mask: Any, **rest: Any) -> SequenceClassifierOutput:
             states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
             weights = attention_mask[:, :, None].to(states.dtype)
             return SequenceClassifierOutput(logits=self.classifier((states * weights).sum(1) / weights.sum(1)))
 
-    model = MeanPooled.from_pretrained(folder)
+    model: Any = MeanPooled.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     classify = build("text-classification", model=model, tokenizer=tokenizer, device="cpu")
     facts = json.loads((folder / "peer.json").read_text())
     order = {model.config.id2label[n]: n for n in range(model.config.num_labels)}
 
     def tag(texts: Sequence[str]) -> Any:
-        found = classify(
+        found: Any = classify(
             [facts["prefix"] + text for text in texts],
             batch_size=batch,
             top_k=None,
@@ -84,7 +84,7 @@ def _sentence_encoder(folder: Path) -> tuple[Any, Any, dict[str, Any]]:
     from sklearn.multiclass import OneVsRestClassifier
 
     facts = json.loads((folder / "peer.json").read_text())
-    words = Transformer(str(folder), max_seq_length=facts["max_tokens"])
+    words: Any = Transformer(str(folder), max_seq_length=facts["max_tokens"])
     encoder = SentenceTransformer(modules=[words, Pooling(words.get_word_embedding_dimension(), "mean")], device="cpu")
     with np.load(folder / "heads.npz") as heads:
         weight, bias = heads["weight"], heads["bias"]
@@ -127,21 +127,22 @@ def build(kind: str, folder: Path) -> Tag:
 def one_row(kind: str, folder: Path, rows: Path, count: int, output: Path) -> None:
     """Tag the rows, measured; or the first alone (count 1); or so many, for the memory they take."""
     texts = json.loads(rows.read_text())
+    if count > 1:
+        _tag_many(folder, texts, count)
+        print(json.dumps({"peak": peak_memory()}))
+        return
     tag = build(kind, folder)
     if count == 1:
         tag(texts[:1])
         print("tagged", flush=True)
         return
     seconds = work = float("inf")
-    if count:
-        _tag_many(folder, texts, count)
-    else:
-        tag(texts[:32])
-        for _ in range(2):  # the better of two: others may use the machine too
-            started, worked = time.perf_counter(), time.process_time()
-            np.save(output, np.asarray(tag(texts), np.float32))
-            seconds = min(seconds, time.perf_counter() - started)
-            work = min(work, time.process_time() - worked)
+    tag(texts[:32])
+    for _ in range(2):  # the better of two: others may use the machine too
+        started, worked = time.perf_counter(), time.process_time()
+        np.save(output, np.asarray(tag(texts), np.float32))
+        seconds = min(seconds, time.perf_counter() - started)
+        work = min(work, time.process_time() - worked)
     print(json.dumps({"seconds": seconds, "work": work, "peak": peak_memory()}))
 
 
@@ -152,7 +153,7 @@ def peak_memory() -> float:
 
 
 def _tag_many(folder: Path, texts: list[str], count: int) -> None:
-    """Tag a stream of paragraphs, no two alike."""
+    """Tag a stream of paragraphs, hardly two alike, of every length."""
     from framing.inference.tagger import Tagger
     from framing.records import Paragraph
 
@@ -160,9 +161,9 @@ def _tag_many(folder: Path, texts: list[str], count: int) -> None:
 
     def many() -> Any:
         for number in range(count):
-            words = texts[number % len(texts)].split()
+            words = rng.choice(texts).split()
             rng.shuffle(words)
-            text = " ".join(words)
+            text = " ".join(words[: rng.randint(1, len(words))])
             yield Paragraph(f"d:{number}", "d", number, 0, len(text), text, "en")
 
     assert sum(1 for _ in Tagger.load(folder).tag(many())) == count
@@ -202,7 +203,7 @@ def _timed(work: Callable[[], Any]) -> float:
 
 
 def dev_rows(count: int) -> list[str]:
-    from framing.cli.train import compose_values, conf_folder
+    from framing.cli.compose import compose_values, conf_folder
     from framing.config import check_config
     from framing.experiment import load_dataset
     from framing.schema_file import read_schema
@@ -371,7 +372,8 @@ def prepare(options: argparse.Namespace) -> tuple[Path, Path]:
 
 def decisions(folder: Path, logits: Any, *, setfit: bool) -> Any:
     """[texts x labels] of the tagger's temperatures, thresholds and constraints; SetFit decides by itself."""
-    from framing.model.calibration import Calibration, decide, probabilities
+    from framing.model.calibration import Calibration, probabilities
+    from framing.model.decision import decide
     from framing.schema_file import read_schema
 
     if setfit:

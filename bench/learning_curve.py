@@ -31,18 +31,13 @@ from framing.schema_file import read_schema
 from framing.scoring import gold_records, predicted_records
 from framing.splits import fewer, read_split
 from framing.tracking.tracker import STATE, NullTracker
+from quiet import Quiet
 
 MODELS = {
     "tfidf": ["model=tfidf"],
     "probe": ["model.freeze_layers=12", "training.positive_weight=0.5", "training.epochs=12"],
     "encoder": [],
 }
-
-
-class Quiet:
-    def say(self, text: str) -> None: ...
-
-    def progress(self, done: int, total: int, text: str) -> None: ...
 
 
 def main() -> None:

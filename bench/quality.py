@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framing.cli.train import compose_values, conf_folder
+from framing.cli.compose import compose_values, conf_folder
 from framing.config import RunConfig, check_config
 from framing.corpus.reading import read_records
 from framing.dataset import Dataset
@@ -48,18 +48,13 @@ from framing.schema_file import read_schema
 from framing.scoring import gold_records
 from framing.splits import fewer, read_split
 from framing.tracking.tracker import STATE, NullTracker
+from quiet import Quiet
 
 SYSTEMS = ("ours", "tfidf", "probe", "trainer", "setfit")
 FACETS = ("stance", "frame", "holder")
 Logits = NDArray[np.float32]
 Predict = Callable[[list[str]], Logits]
 """Texts -> log-odds [texts x labels]."""
-
-
-class Quiet:
-    def say(self, text: str) -> None: ...
-
-    def progress(self, done: int, total: int, text: str) -> None: ...
 
 
 def configured(*settings: str) -> RunConfig:
@@ -85,7 +80,7 @@ def tfidf(train: Dataset, dev: Dataset, schema: Schema, options: argparse.Namesp
 def _learned(config: RunConfig, train: Dataset, dev: Dataset, schema: Schema) -> Predict:
     tracker = NullTracker(Path("runs/quality"))
     (tracker.folder / STATE).unlink(missing_ok=True)  # or this training would go on with the last one's
-    return learn(config, schema, train, dev, tracker, Quiet()).logits  # type: ignore[return-value]
+    return learn(config, schema, train, dev, tracker, Quiet()).logits
 
 
 def probe(train: Dataset, dev: Dataset, schema: Schema, options: argparse.Namespace) -> Predict:
@@ -146,7 +141,7 @@ def trainer(train: Dataset, dev: Dataset, schema: Schema, options: argparse.Name
 
     def predict(texts: list[str]) -> Logits:
         empty = np.zeros((len(texts), len(schema.labels)), np.float32)
-        return np.asarray(learner.predict(Rows(texts, empty)).predictions, np.float32)  # type: ignore[arg-type]
+        return np.asarray(learner.predict(Rows(texts, empty)).predictions, np.float32)
 
     return predict
 

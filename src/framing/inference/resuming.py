@@ -116,7 +116,7 @@ class Journal:
                 recent.verdicts(
                     [found.paragraph.text for found in chunk],
                     lambda texts, known=known: [  # type: ignore[misc]
-                        Verdict.of(known[text].labels, known[text].probabilities, self.schema) for text in texts
+                        Verdict.of_record(known[text].labels, known[text].probabilities, self.schema) for text in texts
                     ],
                 )
         return paragraphs

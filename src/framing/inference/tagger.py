@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import TypeAdapter
 
 from framing.config import ModelConfig
@@ -108,10 +107,7 @@ class Tagger:
                 {facet: labels[facet] for facet, own, least in zip(facets, sure, floor, strict=True) if own >= least}
                 for labels, sure in zip(decisions, confidences(scores, decisions, self.schema).tolist(), strict=True)
             ]
-        return [
-            Verdict(labels, np.array([round(float(share), 4) for share in row]))
-            for labels, row in zip(decisions, scores, strict=True)
-        ]
+        return [Verdict.of(labels, row) for labels, row in zip(decisions, scores, strict=True)]
 
     @staticmethod
     def load(folder: Path, name: str = "") -> Tagger:
