@@ -195,6 +195,20 @@ def test_cross_validation_tests_every_article_once_in_nested_runs(overrides: Ove
     assert not mlflow.search_registered_models(), "a fold's tagger is not for use"  # type: ignore[attr-defined]
 
 
+def test_one_language_after_the_other_can_be_left_out(overrides: Overrides, tmp_path: Path) -> None:
+    words = [word for word in overrides(tmp_path) if not word.startswith("model")]
+    done = framing("train", *words, "leave_out.key=language", "model=tfidf", "name=without")
+    assert done.returncode == 0, done.stderr
+    mlflow = client(tmp_path)
+    found = mlflow.search_runs(search_all_experiments=True, output_format="list")  # type: ignore[attr-defined]
+    folds = {run.data.tags["fold"] for run in found if "fold" in run.data.tags}
+    assert {run.info.run_name for run in found} == {"without", *(f"without-{language}" for language in folds)}
+    done = framing("train", *words, "leave_out.key=planet", "model=tfidf")
+    assert done.returncode == 2
+    assert "planet" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_killed_run_goes_on_in_the_same_run_and_ends_as_if_it_had_not(
     runs: Path, overrides: Overrides, tmp_path: Path
 ) -> None:

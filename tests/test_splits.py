@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from framing.dataset import Dataset, LabelMatrix
 from framing.errors import FramingError
 from framing.records import Paragraph
-from framing.splits import Split, cross_validation, fewer, near_duplicates, read_split, shared_text, write_split
+from framing.splits import (
+    Split,
+    cross_validation,
+    fewer,
+    leave_out,
+    near_duplicates,
+    read_split,
+    shared_text,
+    write_split,
+)
 
 
 def dataset(sizes: list[int], seed: int = 0) -> Dataset:
@@ -59,6 +68,28 @@ def test_the_same_seed_deals_the_same(project: Path) -> None:
 def test_too_few_or_too_many_folds_are_refused(folds: int) -> None:
     with pytest.raises(FramingError, match="choose 3 to 8"):
         next(cross_validation(dataset([1] * 8), folds, 0))
+
+
+@given(st.lists(st.integers(1, 4), min_size=6, max_size=20), st.integers(0, 99))
+def test_what_is_left_out_tests_and_teaches_nothing(sizes: list[int], seed: int) -> None:
+    data = dataset(sizes, seed)
+    traits = {document: ["nl", "de", ""][number % 3] for number, document in enumerate(data.documents)}
+    splits = dict(leave_out(data, traits, "language", None, seed))
+    assert list(splits) == ["de", "nl"]
+    for value, split in splits.items():
+        assert set(split.test) == {document for document, own in traits.items() if own == value}
+        assert sorted(split.train + split.dev + split.test) == sorted(data.documents)
+        assert split.dev
+        assert split.train
+
+
+def test_leaving_out_a_value_or_trait_that_no_article_has_is_refused_with_what_there_is() -> None:
+    data = dataset([1] * 6)
+    traits = dict.fromkeys(data.documents, "nl")
+    with pytest.raises(FramingError, match="known are: nl"):
+        list(leave_out(data, traits, "language", ("nI",), 0))
+    with pytest.raises(FramingError, match="no article says its 'planet'"):
+        list(leave_out(data, {}, "planet", None, 0))
 
 
 def test_a_frozen_split_must_fit_the_documents(tmp_path: Path) -> None:

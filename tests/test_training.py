@@ -31,6 +31,7 @@ CONFIG = TrainingConfig(
     average=0.9,
     precision="fp32",
     cache_trunk=False,
+    join_neighbours=0.0,
 )
 
 

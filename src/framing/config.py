@@ -77,6 +77,8 @@ class TrainingConfig(_Frozen):
     average: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["auto", "bf16", "fp32"]
     cache_trunk: bool
+    # share of neighbouring paragraphs that are also learned from as one, with the labels of both; 0: none
+    join_neighbours: Annotated[float, Field(ge=0, le=1)]
 
 
 class TrackingConfig(_Frozen):
@@ -89,10 +91,20 @@ class TrackingConfig(_Frozen):
     register_model: bool
 
 
+class LeaveOutConfig(_Frozen):
+    """A nested run for each value of a trait of articles: those that have it test, and teach nothing."""
+
+    # what the sources say of an article, as language, setting, register; null: nothing is left out
+    key: str | None
+    # only these values; null: all there are
+    values: tuple[str, ...] | None
+
+
 class RunConfig(_Frozen):
     name: str | None
     # 0: one run on one split; n: cross-validation by article, each fold a nested run
     folds: Annotated[int, Field(ge=0)]
+    leave_out: LeaveOutConfig
     # name of a run to go on with
     resume: str | None
     data: DataConfig
@@ -197,7 +209,7 @@ def _fault(item: Mapping[str, Any], prefix: str) -> FramingError:
     key = prefix + ".".join(str(part) for part in item["loc"] if part not in _TAGS)
     if item["type"] == "extra_forbidden":
         models: tuple[type[BaseModel], ...] = (RunConfig, DataConfig, TrainingConfig, TrackingConfig, BundledConfig)
-        models += (HubConfig, TfidfConfig, SweepConfig, FloatRange, IntRange, Choices)
+        models += (LeaveOutConfig, HubConfig, TfidfConfig, SweepConfig, FloatRange, IntRange, Choices)
         known = {name for model in models for name in model.model_fields}
         return FramingError(f"config {key}", "unknown key", did_you_mean(str(item["loc"][-1]), sorted(known)))
     if item["type"] == "missing":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -54,6 +55,11 @@ class Dataset:
         wanted = set(documents)
         return self.select([row for row, p in enumerate(self.paragraphs) if p.document in wanted])
 
+    def with_rows(self, more: Dataset) -> Dataset:
+        values = np.concatenate([self.matrix.values, more.matrix.values])
+        mask = np.concatenate([self.matrix.mask, more.matrix.mask])
+        return Dataset(self.paragraphs + more.paragraphs, LabelMatrix(values, mask))
+
     @cached_property
     def documents(self) -> list[str]:
         return list(dict.fromkeys(paragraph.document for paragraph in self.paragraphs))
@@ -68,3 +74,36 @@ def build_dataset(paragraphs: Iterable[Paragraph], annotations: Iterable[Annotat
     values = np.array([values for values, _ in targets], np.float32).reshape(shape)
     mask = np.array([mask for _, mask in targets], np.bool_).reshape(shape)
     return Dataset(tuple(known), LabelMatrix(values, mask))
+
+
+def joined_neighbours(dataset: Dataset, schema: Schema, share: float, seed: int) -> Dataset:
+    """Paragraphs that are two neighbours of one article in one, with the labels of either: what training may add.
+
+    Real paragraphs tell more at once than written ones; a joined pair shows a label beside what does not belong to it,
+    and its labels need no reading. A share of all neighbours is drawn; a pair must agree where one label is chosen.
+    """
+    single = np.zeros(len(schema.labels), np.bool_)
+    for facet in schema.facets:
+        if facet.choice == "one":
+            single[schema.columns(facet.id)] = True
+    values, mask = dataset.matrix.values, dataset.matrix.mask
+    order = sorted(
+        range(len(dataset)), key=lambda row: (dataset.paragraphs[row].document, dataset.paragraphs[row].position)
+    )
+    rng = np.random.default_rng((seed, len(order)))
+    pairs = []
+    for one, two in itertools.pairwise(order):
+        first, second = dataset.paragraphs[one], dataset.paragraphs[two]
+        if first.document != second.document or second.position != first.position + 1 or rng.random() >= share:
+            continue
+        if (np.abs(values[one] - values[two])[single] < 0.5).all():
+            pairs.append((one, two))
+    if not pairs:
+        return dataset.select([])
+    ones, twos = (list(rows) for rows in zip(*pairs, strict=True))
+    paragraphs = tuple(_joined(dataset.paragraphs[one], dataset.paragraphs[two]) for one, two in pairs)
+    return Dataset(paragraphs, LabelMatrix(np.maximum(values[ones], values[twos]), mask[ones] & mask[twos]))
+
+
+def _joined(first: Paragraph, second: Paragraph) -> Paragraph:
+    return replace(first, id=f"{first.id}+", end=second.end, text=f"{first.text} {second.text}")

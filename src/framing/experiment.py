@@ -17,7 +17,7 @@ from framing.corpus.paragraphs import split_documents
 from framing.corpus.reading import read_documents
 from framing.dataset import Dataset, build_dataset
 from framing.datasheet import read_datasheet
-from framing.errors import StoreUnreachable, raise_all
+from framing.errors import FramingError, StoreUnreachable, raise_all
 from framing.evaluation import report
 from framing.evaluation.metrics import Record, Score, judge, score
 from framing.evaluation.model_card import model_card
@@ -32,7 +32,7 @@ from framing.registration import card_facts, register_run
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import draw, score_part
-from framing.splits import Split, cross_validation, describe, fewer, read_split, single_split
+from framing.splits import Split, cross_validation, describe, fewer, leave_out, read_split, single_split
 from framing.tracking.store import open_run, said_if_unreachable
 from framing.tracking.tracker import CARD, CONFIG_FILE, INPUTS, NOTE, STATE, TAGGER, UNREGISTERED, Tracker
 
@@ -63,7 +63,7 @@ def run(config: RunConfig, reporter: Reporter, resume: str | None = None, parent
         f"{len(dataset.documents)} articles, {len(dataset)} annotated paragraphs, {len(schema.labels)} labels "
         f"(schema {schema.fingerprint}, data {dataset.fingerprint})"
     )
-    if config.folds:
+    if config.folds or config.leave_out.key:
         return _cross_validate(config, schema, dataset, reporter, parent=parent)
     split = choose_split(config, dataset)
     tags = lineage_tags(config, schema, dataset)
@@ -92,6 +92,7 @@ def run_name(config: RunConfig) -> str:
     if config.name:
         return config.name
     folds = f"-cv{config.folds}" if config.folds else ""
+    folds = f"-without-{config.leave_out.key}" if config.leave_out.key else folds
     return f"{config.model.kind}-{config.data.name}-s{config.training.seed}{folds}"
 
 
@@ -183,19 +184,17 @@ def _cross_validate(
     name = run_name(config)
     gold: dict[str, Record] = {}
     predicted: dict[str, Record] = {}
-    splits = list(cross_validation(dataset, config.folds, config.training.seed))
+    splits = _folds(config, dataset)
     found: list[list[Score]] = []
     tags = {**lineage_tags(config, schema, dataset), "kind": "cross-validation"}
     with open_run(config, name, tags, parent=parent) as whole:
-        whole.log_params(
-            {"folds": config.folds, **config.model_dump(mode="json", include={"data", "model", "training"})}
-        )
-        for number, split in enumerate(splits, 1):
-            reporter.say(f"fold {number} of {len(splits)}")
+        whole.log_params(config.model_dump(mode="json", include={"folds", "leave_out", "data", "model", "training"}))
+        for number, (title, split) in enumerate(splits, 1):
+            reporter.say(f"{title}: {number} of {len(splits)}")
             quiet = config.tracking.model_copy(update={"register_model": False})
-            fold_name = f"{name}-fold{number}"
+            fold_name = f"{name}-{title}"
             fold = config.model_copy(update={"name": fold_name, "tracking": quiet, "folds": 0})
-            tags = {**lineage_tags(config, schema, dataset), "kind": "fold", "fold": str(number)}
+            tags = {**lineage_tags(config, schema, dataset), "kind": "fold", "fold": title}
             with open_run(fold, fold_name, tags, parent=whole.run_id) as tracker:
                 result = _run_split(fold, schema, dataset, split, tracker, reporter)
             gold |= result.gold
@@ -210,6 +209,20 @@ def _cross_validate(
         whole.log_metrics(summary.spread_metrics(found, "folds"))
         whole.log_tags({NOTE: summary.folds_note(scores, found)})
         figures = whole.folder / "figures"
-        draw(judged, scores, figures, f"{name}: F1, every article tested once")
+        draw(judged, scores, figures, f"{name}: F1, each article tested by a tagger that did not see it")
         whole.log_files(figures, "figures")
     return Result(whole.run_id, name, scores, gold, predicted, None, None, False)
+
+
+def _folds(config: RunConfig, dataset: Dataset) -> list[tuple[str, Split]]:
+    """The splits of a cross-validation with their names: dealt folds, or one trait's values left out in turn."""
+    key, seed = config.leave_out.key, config.training.seed
+    if key is None:
+        return [(f"fold{n}", split) for n, split in enumerate(cross_validation(dataset, config.folds, seed), 1)]
+    if config.folds:
+        raise FramingError(
+            "config leave_out with folds", "an article can be left out in one way only", "give one of them"
+        )
+    documents = read_documents(config.data.sources)
+    traits = {document.id: document.metadata.get(key, "") for document in documents}
+    return list(leave_out(dataset, traits, key, config.leave_out.values, seed))

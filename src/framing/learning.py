@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 
 from framing.config import RunConfig
-from framing.dataset import Dataset
+from framing.dataset import Dataset, joined_neighbours
 from framing.errors import FramingError
 from framing.evaluation import plots
 from framing.inference.engine import Engine
@@ -74,6 +74,10 @@ def _fine_tune(
     from framing.model.weights import load_state, save_state
     from framing.training import Training
 
+    if config.training.join_neighbours:
+        extra = joined_neighbours(train, classifier.schema, config.training.join_neighbours, config.training.seed)
+        train = train.with_rows(extra)
+        reporter.say(f"{len(extra)} pairs of neighbours are learned from as one")
     read = _trunk(classifier, [*train.texts, *dev.texts], config, reporter)
     training = Training(classifier, train, dev, config.training, read)
     state = tracker.folder / STATE

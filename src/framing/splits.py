@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from framing.dataset import Dataset
-from framing.errors import FramingError, raise_all
+from framing.errors import FramingError, did_you_mean, raise_all
 
 PARTS = ("train", "dev", "test")
 
@@ -68,6 +68,34 @@ def cross_validation(dataset: Dataset, folds: int, seed: int) -> Iterator[Split]
         test, dev = parts[number], parts[(number + 1) % folds]
         rest = tuple(document for document in documents if document not in {*test, *dev})
         yield Split(rest, dev, test)
+
+
+def leave_out(
+    dataset: Dataset, traits: Mapping[str, str], key: str, values: Sequence[str] | None, seed: int
+) -> Iterator[tuple[str, Split]]:
+    """For each value of a trait (or those named): its documents test, a sixth of the others is dev, the rest train.
+
+    `traits`: document -> value; documents without one only train or choose. Raises FramingError on an unknown value.
+    """
+    known = sorted({traits[document] for document in dataset.documents if traits.get(document)})
+    if not known:
+        raise FramingError(
+            "config leave_out.key", f"no article says its {key!r}", "name what the sources tell of articles"
+        )
+    for value in values or ():
+        if value not in known:
+            raise FramingError(
+                "config leave_out.values", f"no article with {key} {value!r}", did_you_mean(value, known)
+            )
+    for value in values or known:
+        test = tuple(document for document in dataset.documents if traits.get(document) == value)
+        rest = dataset.of_documents(set(dataset.documents) - set(test))
+        if len(rest.documents) < 2:
+            raise FramingError(
+                "config leave_out", f"without {key} {value!r} fewer than two articles are left", "add articles"
+            )
+        dev = _deal(rest, min(6, len(rest.documents)), seed)[0]
+        yield value, Split(tuple(d for d in rest.documents if d not in set(dev)), dev, test)
 
 
 def single_split(dataset: Dataset, seed: int) -> Split:
