@@ -76,11 +76,16 @@ def build_dataset(paragraphs: Iterable[Paragraph], annotations: Iterable[Annotat
     return Dataset(tuple(known), LabelMatrix(values, mask))
 
 
+_LONGEST_PAIR = 900
+"""Characters."""
+
+
 def joined_neighbours(dataset: Dataset, schema: Schema, share: float, seed: int) -> Dataset:
     """Paragraphs that are two neighbours of one article in one, with the labels of either: what training may add.
 
     Real paragraphs tell more at once than written ones; a joined pair shows a label beside what does not belong to it,
-    and its labels need no reading. A share of all neighbours is drawn; a pair must agree where one label is chosen.
+    and its labels need no reading. A share of all neighbours is drawn; a pair must agree where one label is chosen, and be
+    no longer than a long paragraph.
     """
     single = np.zeros(len(schema.labels), np.bool_)
     for facet in schema.facets:
@@ -96,7 +101,8 @@ def joined_neighbours(dataset: Dataset, schema: Schema, share: float, seed: int)
         first, second = dataset.paragraphs[one], dataset.paragraphs[two]
         if first.document != second.document or second.position != first.position + 1 or rng.random() >= share:
             continue
-        if (np.abs(values[one] - values[two])[single] < 0.5).all():
+        fits = len(first.text) + len(second.text) < _LONGEST_PAIR
+        if fits and (np.abs(values[one] - values[two])[single] < 0.5).all():
             pairs.append((one, two))
     if not pairs:
         return dataset.select([])
