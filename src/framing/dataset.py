@@ -84,8 +84,8 @@ def joined_neighbours(dataset: Dataset, schema: Schema, share: float, seed: int)
     """Paragraphs that are two neighbours of one article in one, with the labels of either: what training may add.
 
     Real paragraphs tell more at once than written ones; a joined pair shows a label beside what does not belong to it,
-    and its labels need no reading. A share of all neighbours is drawn; a pair must agree where one label is chosen, and be
-    no longer than a long paragraph.
+    and its labels need no reading. A share of all neighbours is drawn; a pair must agree where one label is chosen,
+    and be no longer than a long paragraph.
     """
     single = np.zeros(len(schema.labels), np.bool_)
     for facet in schema.facets:
