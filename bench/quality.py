@@ -33,12 +33,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from framing.annotation.store import labels_to_json
 from framing.cli.compose import compose_values, conf_folder
 from framing.config import RunConfig, check_config
 from framing.corpus.reading import read_records
 from framing.dataset import Dataset
 from framing.evaluation.metrics import Record, Score, judge, read_records_file, score
 from framing.evaluation.report import number
+from framing.evaluation.significance import differences
 from framing.experiment import load_dataset
 from framing.learning import learn
 from framing.model.calibration import Calibration, fit_calibration, probabilities
@@ -233,12 +235,48 @@ def run_one(options: argparse.Namespace) -> None:
                     for f in schema.facets
                 }
                 records[p.id] = Record(p.id, p.language, p.document, labels, named)
+            keep(options, name, way, records, schema)
             scores = score(judge(gold, records))
             wanted = [s for s in scores if s.facet in FACETS and not s.label and not s.language]
             found["scores"][f"{name} {way}"] = [[s.facet, s.metric, s.value, s.low, s.high] for s in wanted]
     found["texts_per_second"] = texts / (time.perf_counter() - started)
     found["peak_gigabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print("RESULT " + json.dumps(found), flush=True)
+
+
+def kept(options: argparse.Namespace, system: str, place: str, way: str) -> Path:
+    """Where a system's decisions are kept for the paired tests."""
+    shots = "all" if options.shots is None else options.shots
+    return Path("runs/quality") / f"{system}-{shots}-{place}-{way.replace(' ', '')}.jsonl"
+
+
+def keep(options: argparse.Namespace, place: str, way: str, records: dict[str, Record], schema: Schema) -> None:
+    file = kept(options, options.one, place, way)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"id": r.id, "document": r.document, "language": r.language, "labels": labels_to_json(r.labels, schema)}
+        for r in records.values()
+    ]
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def paired(options: argparse.Namespace, systems: list[str]) -> None:
+    """Ours against each peer on the same paragraphs: difference of macro-F1, its interval and p (see significance)."""
+    schema = read_schema(configured().data.schema_file)
+    sets = {"seeds": gold_records(parts(options, schema)[2], schema)}
+    if options.gold:
+        sets["gold"] = read_records_file(options.gold)
+    columns = tuple((label.facet, label.id) for label in schema.labels)
+    way = "tuned" if options.shots is None else "at .5"
+    for place, gold in sets.items():
+        own = judge(gold, read_records_file(kept(options, "ours", place, way)), columns=columns)
+        for peer in systems:
+            other = judge(gold, read_records_file(kept(options, peer, place, way)), columns=columns)
+            rows = [d for d in differences(own, other) if d.metric == "macro_f1" and not d.label and not d.language]
+            cells = [
+                f"{d.facet} {d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}] p={d.p:.4f}" for d in rows if d.facet in FACETS
+            ]
+            print(f"  {place}: ours - {peer}: " + "   ".join(cells), flush=True)
 
 
 def main() -> None:
@@ -257,11 +295,16 @@ def main() -> None:
         return
     options.output.parent.mkdir(parents=True, exist_ok=True)
     for shots in options.shots.split(",") if options.shots else [None]:
+        worked = []
         for name in options.systems.split(","):
             row = start(name, shots, options)
             with options.output.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"system": name, "shots": shots, **row}) + "\n")
             show(name, shots, row)
+            worked += [name] if "failed" not in row else []
+        if "ours" in worked and len(worked) > 1:
+            options.shots = int(shots) if shots is not None else None
+            paired(options, [name for name in worked if name != "ours"])
 
 
 def start(name: str, shots: str | None, options: argparse.Namespace) -> dict[str, Any]:
