@@ -194,6 +194,17 @@ def test_cross_validation_tests_every_article_once_in_nested_runs(overrides: Ove
     assert parent.data.metrics["test/stance/macro_f1"] >= 0
     assert not mlflow.search_registered_models(), "a fold's tagger is not for use"  # type: ignore[attr-defined]
 
+    out = tmp_path / "doubts.jsonl"
+    done = framing("data", "doubts", "cv", "--folder", tmp_path, "--facet", "stance", "--output", out)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert lines
+    assert all(line["coded"] != line["tagged"] and line["text"] for line in lines)
+    assert [line["trust"] for line in lines] == sorted(line["trust"] for line in lines)
+    done = framing("data", "doubts", "cv", "--folder", tmp_path, "--facet", "stanze")
+    assert done.returncode == 2
+    assert "did you mean 'stance'" in done.stderr
+
 
 def test_one_language_after_the_other_can_be_left_out(overrides: Overrides, tmp_path: Path) -> None:
     words = [word for word in overrides(tmp_path) if not word.startswith("model")]

@@ -113,6 +113,52 @@ def export(
 
 
 @app.command()
+def doubts(
+    run: Annotated[str, typer.Argument(help="A run's name or id; of a cross-validation all folds are taken.")],
+    facet: Annotated[list[str] | None, typer.Option(help="Only this facet; may be repeated.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="So many, the most doubtful first.")] = 25,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write them as JSON Lines, with their text.")
+    ] = None,
+    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+) -> None:
+    """Codings that a tagger doubts which did not learn from them: what to read once more.
+
+    framing train folds=5 name=check            every article tested by a tagger that did not see it
+
+    framing data doubts check --facet stance    the codings it trusts least
+
+    The tagger is often the one that is wrong. Change nothing without reading.
+    """
+    from framing.cli.train import tracking_config
+    from framing.errors import FramingError, did_you_mean
+    from framing.evaluation.comparison import recorded_system
+    from framing.evaluation.doubts import doubts as find
+    from framing.inference.prediction import safe_json, whole_file
+    from framing.tracking.runs import recorded_run
+
+    recorded = recorded_run(tracking_config(folder), run)
+    system = recorded_system(recorded.name, recorded.folders, {**recorded.params, **recorded.tags})
+    known = [f.id for f in system.schema.facets] if system.schema else []
+    for name in facet or ():
+        if name not in known:
+            raise FramingError("--facet", f"no facet {name!r} in this run", did_you_mean(name, known))
+    found = find(system.gold, system.predicted, facet)[:top]
+    if out is not None:
+        with whole_file(out) as file:
+            for doubt in found:
+                line: dict[str, Any] = {"id": doubt.record.id, "text": doubt.record.text, "facet": doubt.facet}
+                line |= {"coded": doubt.coded, "tagged": doubt.tagged, "trust": round(doubt.trust, 4)}
+                file.write(safe_json(line) + "\n")
+        output.print(f"{len(found)} doubtful codings in {out}", highlight=False)
+        return
+    rows = [
+        [d.record.id, d.facet, ", ".join(d.coded) or "-", ", ".join(d.tagged) or "-", f"{d.trust:.3f}"] for d in found
+    ]
+    table(f"{recorded.name}: codings to read once more", ["paragraph", "facet", "coded", "tagged", "trust"], rows, 4)
+
+
+@app.command()
 def split(
     out: Annotated[Path, typer.Option("--output", "-o", help="The splits file.")] = Path("data/splits.json"),
     verify: Annotated[
