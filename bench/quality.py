@@ -235,7 +235,7 @@ def run_one(options: argparse.Namespace) -> None:
                     for f in schema.facets
                 }
                 records[p.id] = Record(p.id, p.language, p.document, labels, named)
-            keep(options, name, way, records, schema)
+            write_decisions(options, name, way, records, schema)
             scores = score(judge(gold, records))
             wanted = [s for s in scores if s.facet in FACETS and not s.label and not s.language]
             found["scores"][f"{name} {way}"] = [[s.facet, s.metric, s.value, s.low, s.high] for s in wanted]
@@ -244,14 +244,16 @@ def run_one(options: argparse.Namespace) -> None:
     print("RESULT " + json.dumps(found), flush=True)
 
 
-def kept(options: argparse.Namespace, system: str, place: str, way: str) -> Path:
+def decisions_file(options: argparse.Namespace, system: str, place: str, way: str) -> Path:
     """Where a system's decisions are kept for the paired tests."""
     shots = "all" if options.shots is None else options.shots
     return Path("runs/quality") / f"{system}-{shots}-{place}-{way.replace(' ', '')}.jsonl"
 
 
-def keep(options: argparse.Namespace, place: str, way: str, records: dict[str, Record], schema: Schema) -> None:
-    file = kept(options, options.one, place, way)
+def write_decisions(
+    options: argparse.Namespace, place: str, way: str, records: dict[str, Record], schema: Schema
+) -> None:
+    file = decisions_file(options, options.one, place, way)
     file.parent.mkdir(parents=True, exist_ok=True)
     rows = [
         {"id": r.id, "document": r.document, "language": r.language, "labels": labels_to_json(r.labels, schema)}
@@ -261,7 +263,7 @@ def keep(options: argparse.Namespace, place: str, way: str, records: dict[str, R
 
 
 def paired(options: argparse.Namespace, systems: list[str]) -> None:
-    """Ours against each peer on the same paragraphs: difference of macro-F1, its interval and p (see significance)."""
+    """Ours against each peer on the same paragraphs: difference of macro-F1, its interval and p, uncorrected."""
     schema = read_schema(configured().data.schema_file)
     sets = {"seeds": gold_records(parts(options, schema)[2], schema)}
     if options.gold:
@@ -269,13 +271,14 @@ def paired(options: argparse.Namespace, systems: list[str]) -> None:
     columns = tuple((label.facet, label.id) for label in schema.labels)
     way = "tuned" if options.shots is None else "at .5"
     for place, gold in sets.items():
-        own = judge(gold, read_records_file(kept(options, "ours", place, way)), columns=columns)
+        own = judge(gold, read_records_file(decisions_file(options, "ours", place, way)), columns=columns)
         for peer in systems:
-            other = judge(gold, read_records_file(kept(options, peer, place, way)), columns=columns)
-            rows = [d for d in differences(own, other) if d.metric == "macro_f1" and not d.label and not d.language]
-            cells = [
-                f"{d.facet} {d.value:+.3f} [{d.low:+.3f}, {d.high:+.3f}] p={d.p:.4f}" for d in rows if d.facet in FACETS
-            ]
+            other = judge(gold, read_records_file(decisions_file(options, peer, place, way)), columns=columns)
+            cells = []
+            for d in differences(own, other):
+                if d.facet in FACETS and (d.metric, d.label, d.language) == ("macro_f1", "", ""):
+                    sure = f" [{d.low:+.3f}, {d.high:+.3f}]" if d.low is not None and d.high is not None else ""
+                    cells.append(f"{d.facet} {d.value:+.3f}{sure}" + (f" p={d.p:.4f}" if d.p is not None else ""))
             print(f"  {place}: ours - {peer}: " + "   ".join(cells), flush=True)
 
 

@@ -22,6 +22,14 @@ def test_every_file_of_conf_composes_and_is_accepted(choice: str) -> None:
     assert isinstance(check_config(values), RunConfig)
 
 
+def test_articles_are_left_out_in_one_way_only_and_values_are_words() -> None:
+    both = compose_values(CONF, ["folds=5", "leave_out.key=language"])
+    with pytest.raises(FramingError, match="not both"):
+        check_config(both)
+    config = check_config(compose_values(CONF, ["leave_out.key=round", "leave_out.values=[6,6,5]"]))
+    assert config.leave_out.values == ("6", "5")
+
+
 def test_experiment_files_open_with_the_command_that_runs_them() -> None:
     for file in (CONF / "experiment").glob("*.yaml"):
         assert f"framing train experiment={file.stem}" in file.read_text().splitlines()[1]
@@ -37,6 +45,9 @@ def test_experiment_files_open_with_the_command_that_runs_them() -> None:
         ("model.dropout=1.5", "model.dropout"),
         ("training.precision=fp8", "training.precision"),
         ("+training.extra=1", "training.extra"),
+        ("leave_out.values=[de]", "give leave_out.key"),
+        ("leave_out.values=[]", "leave_out.values"),
+        ("training.join_neighbours=2", "training.join_neighbours"),
         ("data.sources=5", "data.sources"),
         ("=", "Could not override"),
     ],

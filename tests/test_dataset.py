@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 
 from framing.dataset import Dataset, LabelMatrix, joined_neighbours
 from framing.records import Paragraph
-from framing.schema import Facet, Label, Schema
+from framing.schema import Constraint, Facet, Label, Schema
 
 
-def schema() -> Schema:
+def schema(*constraints: Constraint) -> Schema:
     def labels(facet: str, *names: str) -> tuple[Label, ...]:
         return tuple(Label(name, facet, name, f"what {name} is") for name in names)
 
     kind = Facet("kind", "Kind", "one", "", labels("kind", "body", "furniture"))
-    return Schema("tiny", "", (kind, Facet("stance", "Stance", "many", "", labels("stance", "a", "b"))))
+    return Schema("tiny", "", (kind, Facet("stance", "Stance", "many", "", labels("stance", "a", "b"))), constraints)
 
 
 def dataset(rows: list[tuple[str, int, str, set[str]]]) -> Dataset:
@@ -33,6 +33,20 @@ def test_two_neighbours_of_one_kind_become_one_text_with_the_labels_of_both() ->
     found = joined_neighbours(data, schema(), 1.0, 0)
     assert found.texts == ["d1 d2"]
     assert found.matrix.values.tolist() == [[1, 0, 1, 1]]
+
+
+def test_a_pair_that_would_break_a_constraint_is_passed_over() -> None:
+    data = dataset([("d", 1, "body", {"a"}), ("d", 2, "body", {"b"}), ("d", 3, "body", {"b"})])
+    found = joined_neighbours(data, schema(Constraint("stance.a", excludes=("stance.b",))), 1.0, 0)
+    assert found.texts == ["d2 d3"]
+
+
+def test_where_one_label_is_chosen_the_coders_shares_stay_shares() -> None:
+    data = dataset([("d", 1, "body", set()), ("d", 2, "body", set()), ("d", 3, "furniture", set())])
+    data.matrix.values[:, :2] = [[0.75, 0.25], [0.5625, 0.4375], [0.4375, 0.5625]]
+    found = joined_neighbours(data, schema(), 1.0, 0)
+    assert found.texts == ["d1 d2"]
+    assert found.matrix.values[0, :2].tolist() == [0.65625, 0.34375]
 
 
 def test_a_label_that_one_of_the_two_leaves_undecided_is_undecided() -> None:

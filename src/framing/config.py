@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from framing.errors import FramingError, did_you_mean, raise_all
 
@@ -77,7 +77,7 @@ class TrainingConfig(_Frozen):
     average: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["auto", "bf16", "fp32"]
     cache_trunk: bool
-    # share of neighbouring paragraphs that are also learned from as one, with the labels of both; 0: none
+    # share of neighbouring paragraphs that the encoder also learns from as one, with the labels of both; 0: none
     join_neighbours: Annotated[float, Field(ge=0, le=1)]
 
 
@@ -95,9 +95,20 @@ class LeaveOutConfig(_Frozen):
     """A nested run for each value of a trait of articles: those that have it test, and teach nothing."""
 
     # what the sources say of an article, as language, setting, register; null: nothing is left out
-    key: str | None
+    key: Annotated[str, Field(min_length=1)] | None
     # only these values; null: all there are
-    values: tuple[str, ...] | None
+    values: Annotated[tuple[str, ...], Field(min_length=1)] | None
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _words(cls, values: Any) -> Any:
+        return tuple(dict.fromkeys(str(value) for value in values)) if isinstance(values, list | tuple) else values
+
+    @model_validator(mode="after")
+    def _has_key(self) -> LeaveOutConfig:
+        if self.values and not self.key:
+            raise ValueError("values of what? give leave_out.key too")
+        return self
 
 
 class RunConfig(_Frozen):
@@ -111,6 +122,12 @@ class RunConfig(_Frozen):
     model: ModelConfig
     training: TrainingConfig
     tracking: TrackingConfig
+
+    @model_validator(mode="after")
+    def _one_way(self) -> RunConfig:
+        if self.folds and self.leave_out.key:
+            raise ValueError("articles are left out by folds or by leave_out, not both")
+        return self
 
 
 class FloatRange(_Frozen):

@@ -85,30 +85,43 @@ def joined_neighbours(dataset: Dataset, schema: Schema, share: float, seed: int)
 
     Real paragraphs tell more at once than written ones; a joined pair shows a label beside what does not belong to it,
     and its labels need no reading. A share of all neighbours is drawn; a pair must agree where one label is chosen,
-    and be no longer than a long paragraph.
+    its labels together must keep the schema's constraints, and it must be no longer than a long paragraph. No source
+    holds such a text: its span runs from the first to the second.
     """
-    single = np.zeros(len(schema.labels), np.bool_)
-    for facet in schema.facets:
-        if facet.choice == "one":
-            single[schema.columns(facet.id)] = True
     values, mask = dataset.matrix.values, dataset.matrix.mask
-    order = sorted(
-        range(len(dataset)), key=lambda row: (dataset.paragraphs[row].document, dataset.paragraphs[row].position)
-    )
+    paragraphs = dataset.paragraphs
+    order = sorted(range(len(dataset)), key=lambda row: (paragraphs[row].document, paragraphs[row].position))
     rng = np.random.default_rng((seed, len(order)))
-    pairs = []
+    pairs, targets = [], []
     for one, two in itertools.pairwise(order):
-        first, second = dataset.paragraphs[one], dataset.paragraphs[two]
+        first, second = paragraphs[one], paragraphs[two]
         if first.document != second.document or second.position != first.position + 1 or rng.random() >= share:
             continue
-        fits = len(first.text) + len(second.text) < _LONGEST_PAIR
-        if fits and (np.abs(values[one] - values[two])[single] < 0.5).all():
+        both = _of_both(values[one], values[two], schema)
+        if both is not None and len(first.text) + len(second.text) < _LONGEST_PAIR:
             pairs.append((one, two))
+            targets.append(both)
     if not pairs:
         return dataset.select([])
     ones, twos = (list(rows) for rows in zip(*pairs, strict=True))
-    paragraphs = tuple(_joined(dataset.paragraphs[one], dataset.paragraphs[two]) for one, two in pairs)
-    return Dataset(paragraphs, LabelMatrix(np.maximum(values[ones], values[twos]), mask[ones] & mask[twos]))
+    joined = tuple(_joined(paragraphs[one], paragraphs[two]) for one, two in pairs)
+    return Dataset(joined, LabelMatrix(np.stack(targets), mask[ones] & mask[twos]))
+
+
+def _of_both(one: NDArray[np.float32], two: NDArray[np.float32], schema: Schema) -> NDArray[np.float32] | None:
+    """Targets [labels] of two texts as one; None if they cannot be one."""
+    both = np.maximum(one, two)
+    labels: dict[str, tuple[str, ...]] = {}
+    for facet in schema.facets:
+        columns = schema.columns(facet.id)
+        if facet.choice == "one":
+            if one[columns].argmax() != two[columns].argmax():
+                return None
+            both[columns] = (one[columns] + two[columns]) / 2
+            labels[facet.id] = (facet.labels[int(both[columns].argmax())].id,)
+        else:
+            labels[facet.id] = tuple(label.id for label, v in zip(facet.labels, both[columns], strict=True) if v > 0.5)
+    return None if schema.violations(labels) else both
 
 
 def _joined(first: Paragraph, second: Paragraph) -> Paragraph:

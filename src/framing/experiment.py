@@ -12,12 +12,12 @@ import yaml
 from framing import summary
 from framing.annotation.adjudication import decision
 from framing.annotation.store import check_annotations, read_annotations
-from framing.config import RunConfig
+from framing.config import LeaveOutConfig, RunConfig
 from framing.corpus.paragraphs import split_documents
 from framing.corpus.reading import read_documents
 from framing.dataset import Dataset, build_dataset
 from framing.datasheet import read_datasheet
-from framing.errors import FramingError, StoreUnreachable, raise_all
+from framing.errors import StoreUnreachable, raise_all
 from framing.evaluation import report
 from framing.evaluation.metrics import Record, Score, judge, score
 from framing.evaluation.model_card import model_card
@@ -32,7 +32,7 @@ from framing.registration import card_facts, register_run
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import draw, score_part
-from framing.splits import Split, cross_validation, describe, fewer, leave_out, read_split, single_split
+from framing.splits import Split, cross_validation, describe, fewer, languages, leave_out, read_split, single_split
 from framing.tracking.store import open_run, said_if_unreachable
 from framing.tracking.tracker import CARD, CONFIG_FILE, INPUTS, NOTE, STATE, TAGGER, UNREGISTERED, Tracker
 
@@ -52,7 +52,7 @@ class Result:
 
 
 def run(config: RunConfig, reporter: Reporter, resume: str | None = None, parent: str | None = None) -> Result:
-    """Train and score what the configuration says; with `folds`, a parent run with a nested run for each fold.
+    """Train and score what the configuration says; with `folds` or `leave_out`, a parent with a nested run for each.
 
     `resume`: id of the run to go on with; `parent`: id of the run that this one is nested in.
     """
@@ -91,9 +91,9 @@ def run_name(config: RunConfig) -> str:
     """The given name, or one that tells runs apart in a list: `bundled-corpus-s1`."""
     if config.name:
         return config.name
-    folds = f"-cv{config.folds}" if config.folds else ""
-    folds = f"-without-{config.leave_out.key}" if config.leave_out.key else folds
-    return f"{config.model.kind}-{config.data.name}-s{config.training.seed}{folds}"
+    way = f"-cv{config.folds}" if config.folds else ""
+    way = f"-without-{config.leave_out.key}" if config.leave_out.key else way
+    return f"{config.model.kind}-{config.data.name}-s{config.training.seed}{way}"
 
 
 def _run_split(
@@ -180,7 +180,7 @@ def _log_inputs(
 def _cross_validate(
     config: RunConfig, schema: Schema, dataset: Dataset, reporter: Reporter, parent: str | None
 ) -> Result:
-    """Each article tests once; the scores are those of all folds' predictions together."""
+    """No article tests twice or teaches the tagger that it tests; the scores are those of all predictions together."""
     name = run_name(config)
     gold: dict[str, Record] = {}
     predicted: dict[str, Record] = {}
@@ -193,7 +193,8 @@ def _cross_validate(
             reporter.say(f"{title}: {number} of {len(splits)}")
             quiet = config.tracking.model_copy(update={"register_model": False})
             fold_name = f"{name}-{title}"
-            fold = config.model_copy(update={"name": fold_name, "tracking": quiet, "folds": 0})
+            alone = LeaveOutConfig(key=None, values=None)
+            fold = config.model_copy(update={"name": fold_name, "tracking": quiet, "folds": 0, "leave_out": alone})
             tags = {**lineage_tags(config, schema, dataset), "kind": "fold", "fold": title}
             with open_run(fold, fold_name, tags, parent=whole.run_id) as tracker:
                 result = _run_split(fold, schema, dataset, split, tracker, reporter)
@@ -215,14 +216,17 @@ def _cross_validate(
 
 
 def _folds(config: RunConfig, dataset: Dataset) -> list[tuple[str, Split]]:
-    """The splits of a cross-validation with their names: dealt folds, or one trait's values left out in turn."""
+    """The splits of a cross-validation with their names: dealt folds, or one trait's values left out in turn.
+
+    The test part of a frozen split takes no part: it is never learned from.
+    """
+    frozen = config.data.splits
+    if frozen:
+        dataset = dataset.of_documents(set(dataset.documents) - set(read_split(frozen, dataset).test))
     key, seed = config.leave_out.key, config.training.seed
     if key is None:
         return [(f"fold{n}", split) for n, split in enumerate(cross_validation(dataset, config.folds, seed), 1)]
-    if config.folds:
-        raise FramingError(
-            "config leave_out with folds", "an article can be left out in one way only", "give one of them"
-        )
-    documents = read_documents(config.data.sources)
-    traits = {document.id: document.metadata.get(key, "") for document in documents}
+    traits = {document.id: document.metadata.get(key, "") for document in read_documents(config.data.sources)}
+    if key == "language":
+        traits |= {document: language for document, language in languages(dataset).items() if not traits.get(document)}
     return list(leave_out(dataset, traits, key, config.leave_out.values, seed))

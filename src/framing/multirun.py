@@ -64,7 +64,7 @@ def _varied(labels: Mapping[str, object]) -> list[str]:
 
 def _run_name(config: RunConfig, label: str) -> str:
     """The name of a single run, and what it does not say yet: `tfidf-corpus-s1-regularisation-4.0`."""
-    said = () if config.name else ("model", "data", SEED, "folds")
+    said = () if config.name else ("model", "data", SEED, "folds", "leave_out.key")
     words = [word for word in label.split(" ") if word.partition("=")[0] not in said]
     return "-".join([config.name or run_name(config), *(_file_name(word) for word in words)])
 

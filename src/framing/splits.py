@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,12 +71,21 @@ def cross_validation(dataset: Dataset, folds: int, seed: int) -> Iterator[Split]
         yield Split(rest, dev, test)
 
 
+def languages(dataset: Dataset) -> dict[str, str]:
+    """Document -> the language that most of its paragraphs are in."""
+    counts: dict[str, Counter[str]] = {}
+    for paragraph in dataset.paragraphs:
+        counts.setdefault(paragraph.document, Counter())[paragraph.language] += 1
+    return {document: found.most_common(1)[0][0] for document, found in counts.items()}
+
+
 def leave_out(
     dataset: Dataset, traits: Mapping[str, str], key: str, values: Sequence[str] | None, seed: int
 ) -> Iterator[tuple[str, Split]]:
     """For each value of a trait (or those named): its documents test, a sixth of the others is dev, the rest train.
 
-    `traits`: document -> value; documents without one only train or choose. Raises FramingError on an unknown value.
+    `traits`: document -> value. Documents without one are in no part: they may be of the value that is left out.
+    Raises FramingError on an unknown value.
     """
     known = sorted({traits[document] for document in dataset.documents if traits.get(document)})
     if not known:
@@ -89,7 +99,7 @@ def leave_out(
             )
     for value in values or known:
         test = tuple(document for document in dataset.documents if traits.get(document) == value)
-        rest = dataset.of_documents(set(dataset.documents) - set(test))
+        rest = dataset.of_documents(d for d in dataset.documents if traits.get(d) and traits[d] != value)
         if len(rest.documents) < 2:
             raise FramingError(
                 "config leave_out", f"without {key} {value!r} fewer than two articles are left", "add articles"

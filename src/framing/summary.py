@@ -75,7 +75,7 @@ def folds_note(pooled: Sequence[Score], folds: Sequence[Sequence[Score]]) -> str
                 over = found.get(f"{facet}/{metric}")
                 rows.append([f"{facet} {metric}", report.number(whole), str(over) if over else "-"])
     head = (
-        f"**Headline {_short(report.headline(pooled))}** (mean over facets of macro-F1), every article tested once; "
+        f"**Headline {_short(report.headline(pooled))}** (mean over facets of macro-F1), no article tested twice; "
         f"over the {len(folds)} folds {found['headline']}.\n\n"
     )
     foot = "\n\nPooled: bootstrap interval over articles. Folds: mean ± standard deviation [95 % t interval]."

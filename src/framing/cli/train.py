@@ -107,6 +107,9 @@ def _recorded(config: RunConfig) -> tuple[RunConfig, str]:
 
     run_id = find_run(config.tracking, str(config.resume))
     values = yaml.safe_load(run_config_text(config.tracking, run_id))
+    # What a run of an earlier version did not know, it did without.
+    values.setdefault("leave_out", {"key": None, "values": None})
+    values["training"].setdefault("join_neighbours", 0.0)
     return check_config({**values, "tracking": config.tracking.model_dump(mode="json")}), run_id
 
 

@@ -21,6 +21,7 @@ _AREAS = {
     "model": "configuration",
     "training": "configuration",
     "folds": "configuration",
+    "leave": "configuration",
     "seed": "configuration",
     "data": "data",
     "paragraphs": "data",

@@ -47,7 +47,7 @@ def doubts(
 
 
 def _trust(values: Sequence[float]) -> float:
-    first, *rest = sorted(values, reverse=True)
+    mean, *rest = sorted(values, reverse=True)
     for value in rest:
-        first = _WEIGHT * value + (1 - _WEIGHT) * first
-    return first
+        mean = _WEIGHT * value + (1 - _WEIGHT) * mean
+    return mean

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from framing.errors import FramingError
 from framing.records import Labels
 from framing.schema import Schema
 
@@ -31,7 +32,9 @@ class Verdict:
 
     @staticmethod
     def of(labels: Labels, row: ArrayLike) -> Verdict:
-        """`row`: probabilities [labels]."""
+        """`row`: probabilities [labels]; raises FramingError if they are no numbers."""
+        if not np.isfinite(row).all():
+            raise FramingError("the tagger", "gives no numbers for a text", "train or export it again")
         return Verdict(labels, np.rint(np.asarray(row, np.float64) * 10_000).astype(np.uint16).tobytes())
 
     @staticmethod
