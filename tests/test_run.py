@@ -194,27 +194,43 @@ def test_cross_validation_tests_every_article_once_in_nested_runs(overrides: Ove
     assert parent.data.metrics["test/stance/macro_f1"] >= 0
     assert not mlflow.search_registered_models(), "a fold's tagger is not for use"  # type: ignore[attr-defined]
 
+
+def test_a_wrong_coding_is_the_most_doubtful_one(project: Path, overrides: Overrides, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (project / "anna.jsonl").read_text().splitlines()]
+    wrong = next(row for row in rows if row["labels"]["stance"] == ["attack"])
+    wrong["labels"]["stance"] = ["talks"]
+    (tmp_path / "wrong.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = [word for word in overrides(tmp_path) if not word.startswith(("model", "data.annotations"))]
+    words += [f"data.annotations=[{tmp_path / 'wrong.jsonl'}]", "model=tfidf", "folds=3", "name=cv"]
+    assert framing("train", *words).returncode == 0
+
     out = tmp_path / "doubts.jsonl"
     done = framing("data", "doubts", "cv", "--folder", tmp_path, "--facet", "stance", "--output", out)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in out.read_text().splitlines()]
-    assert lines
-    assert all(line["coded"] != line["tagged"] and line["text"] for line in lines)
-    assert [line["trust"] for line in lines] == sorted(line["trust"] for line in lines)
+    first = json.loads(out.read_text().splitlines()[0])
+    assert first["id"] == wrong["id"]
+    assert (first["coded"], first["tagged"]) == (["talks"], ["attack"])
+    assert 0 <= first["trust"] < 0.5
     done = framing("data", "doubts", "cv", "--folder", tmp_path, "--facet", "stanze")
     assert done.returncode == 2
     assert "did you mean 'stance'" in done.stderr
 
 
-def test_one_language_after_the_other_can_be_left_out(overrides: Overrides, tmp_path: Path) -> None:
-    words = [word for word in overrides(tmp_path) if not word.startswith("model")]
-    done = framing("train", *words, "leave_out.key=language", "model=tfidf", "name=without")
+def test_articles_of_one_setting_after_the_other_can_be_left_out(
+    project: Path, overrides: Overrides, tmp_path: Path
+) -> None:
+    with (tmp_path / "articles.jsonl").open("w") as file:
+        for number, text in enumerate(sorted((project / "texts").glob("*.txt"))):
+            record = {"id": text.stem, "text": text.read_text(), "setting": ["river", "hills"][number % 2]}
+            file.write(json.dumps(record) + "\n")
+    words = [word for word in overrides(tmp_path) if not word.startswith(("model", "data.sources"))]
+    words += [f"data.sources=[{tmp_path / 'articles.jsonl'}]", "model=tfidf"]
+    done = framing("train", *words, "leave_out.key=setting", "name=without")
     assert done.returncode == 0, done.stderr
     mlflow = client(tmp_path)
     found = mlflow.search_runs(search_all_experiments=True, output_format="list")  # type: ignore[attr-defined]
-    folds = {run.data.tags["fold"] for run in found if "fold" in run.data.tags}
-    assert {run.info.run_name for run in found} == {"without", *(f"without-{language}" for language in folds)}
-    done = framing("train", *words, "leave_out.key=planet", "model=tfidf")
+    assert {run.info.run_name for run in found} == {"without", "without-river", "without-hills"}
+    done = framing("train", *words, "leave_out.key=planet")
     assert done.returncode == 2
     assert "planet" in done.stderr
     assert "Traceback" not in done.stderr
