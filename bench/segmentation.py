@@ -64,11 +64,11 @@ def pages() -> tuple[Found, Gold]:
 
 def kinds(found: Found, model: str, folder: Path) -> set[str]:
     """Ids of the paragraphs that the tagger calls body."""
-    from framing.cli.read import load_tagger
+    from framing.cli.tagging import load_tagger
     from framing.cli.terminal import TerminalReporter
 
     with TerminalReporter() as reporter:
-        tagger = load_tagger(model, folder, reporter)
+        tagger = load_tagger(model, folder, reporter)[0]
     paragraphs = [paragraph for own in found.values() for paragraph in own]
     return {one.paragraph.id for one in tagger.tag(paragraphs) if one.labels["kind"] == ("body",)}
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from framing.cli.predict import CHAMPION
-from framing.cli.read import load_tagger
+from framing.cli.tagging import load_tagger
 from framing.cli.terminal import TerminalReporter
 from framing.errors import FramingError
 
@@ -41,7 +41,7 @@ def demo(
     from framing.demo import make_app, serve
 
     with TerminalReporter() as reporter:
-        tagger = load_tagger(model, folder, reporter)
+        tagger = load_tagger(model, folder, reporter)[0]
 
         def ready(address: str) -> None:
             reporter.say(f"read articles at {address} (Ctrl-C ends)")

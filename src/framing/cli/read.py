@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from framing.cli.predict import CHAMPION
+from framing.cli.tagging import load_tagger
 from framing.cli.terminal import TerminalReporter
-from framing.cli.train import tracking_config
 from framing.errors import FramingError
 from framing.reading_view import Notes, quiet_labels, write_page
 from framing.records import Document, Paragraph, Prediction
@@ -21,7 +21,6 @@ from framing.schema import Schema
 if TYPE_CHECKING:
     from framing.inference.engine import Engine
     from framing.inference.evidence import Spans
-    from framing.inference.tagger import Tagger
 
 _MANY = 20_000
 
@@ -69,12 +68,12 @@ def read(
     with TerminalReporter() as reporter:
         if are_tags(sources):
             known = read_schema(schema)
-            tagger = load_tagger(model, folder, reporter) if words else None
+            tagger = load_tagger(model, folder, reporter)[0] if words else None
             if tagger and tagger.schema.fingerprint != known.fingerprint:
                 raise FramingError(str(schema), f"is not the schema of {model}", "give the model that made the records")
             predictions: Iterable[Prediction] = read_tags(sources, known, documents)
         else:
-            tagger = load_tagger(model, folder, reporter)
+            tagger = load_tagger(model, folder, reporter)[0]
             known = tagger.schema
             predictions = tagger.tag(_paragraphs(sources, documents))
         if tagger and words:
@@ -90,17 +89,6 @@ def read(
         reporter.say(f"{count} paragraphs to read in {out}")
     if show:
         webbrowser.open(out.resolve().as_uri())
-
-
-def load_tagger(model: str, folder: Path, reporter: TerminalReporter) -> Tagger:
-    """The tagger that a folder or a reference to the registry names."""
-    from framing.inference.tagger import load_fastest
-    from framing.tracking.registry import resolve
-
-    reporter.say("loading the tagger")
-    where = Path(model)
-    path, name = (where, where.name) if where.is_dir() else resolve(tracking_config(folder), model)
-    return load_fastest(path, name)
 
 
 def _paragraphs(sources: list[str], documents: dict[str, dict[str, str]]) -> Iterator[Paragraph]:

@@ -64,6 +64,21 @@ class Wanted:
         return {"thresholds": dict(self.thresholds), "risk": self.risk} if self.thresholds or self.risk else {}
 
 
+def load_tagger(
+    model: str, folder: Path, reporter: TerminalReporter, *, as_trained: bool = False
+) -> tuple[Tagger, Path]:
+    """The tagger that a folder or a reference to the registry names, and where it lies."""
+    reporter.say("loading the tagger")
+    from framing.inference.tagger import load_fastest
+
+    path, name = Path(model), Path(model).name
+    if not path.is_dir():
+        from framing.tracking.registry import resolve
+
+        path, name = resolve(tracking_config(folder), model)
+    return load_fastest(path, name, as_trained=as_trained), path
+
+
 def parse_thresholds(words: Iterable[str]) -> dict[str, float]:
     """`stance.blame=0.3` and the like; raises FramingError on what is not NAME=NUMBER."""
     found = {}
@@ -105,16 +120,8 @@ class Job:
         return _chain(first, found)
 
     def tagger(self) -> tuple[Tagger, Path]:
-        self.reporter.say("loading the tagger")
-        from framing.inference.tagger import load_fastest
-
         wanted = self.wanted
-        path, name = Path(wanted.model), Path(wanted.model).name
-        if not path.is_dir():
-            from framing.tracking.registry import resolve
-
-            path, name = resolve(tracking_config(wanted.folder), wanted.model)
-        tagger = load_fastest(path, name, as_trained=wanted.as_trained)
+        tagger, path = load_tagger(wanted.model, wanted.folder, self.reporter, as_trained=wanted.as_trained)
         return tagger.deciding(wanted.thresholds, wanted.risk), path
 
     def into_file(self, out: Path, kind: str, probabilities: bool | None, restart: bool) -> None:

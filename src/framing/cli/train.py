@@ -36,6 +36,8 @@ def train(
 
     framing train data=seeds folds=5            cross-validation by article
 
+    framing train leave_out.key=language        each language tested by a tagger that did not see it
+
     framing train -m training.seed=1,2,3        several runs under one parent, with their mean and spread
 
     framing train experiment=runs/sweeps/heads/best.yaml   what a sweep found
