@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 
 from framing.errors import FramingError
 from framing.evaluation.metrics import Record, bootstrap_weights, calibration_error, judge, read_records_file, score
-from framing.evaluation.report import facet_rows, headline, label_rows, metric_names
+from framing.evaluation.report import facet_heads, facet_rows, headline, label_rows, metric_names
 
 LABELS = ("a", "b", "c")
 SETS = st.lists(st.tuples(st.sets(st.sampled_from(LABELS)), st.sets(st.sampled_from(LABELS))), min_size=1, max_size=30)
@@ -49,6 +49,22 @@ def test_perfect_predictions_score_one_in_every_language() -> None:
     assert {row.value for row in rows if row.metric in ("macro_f1", "micro_f1", "average_precision")} == {1.0}
     assert {row.language for row in rows} == {"", "nl", "de"}
     assert headline(rows) == 1.0
+
+
+def test_what_a_tagger_left_open_is_not_scored_and_shows_as_coverage() -> None:
+    gold = records([{"a"}, {"b"}, {"a"}, {"c"}])
+    predicted = records([{"a"}, {"b"}, {"a"}, {"c"}])
+    predicted["3"] = Record("3", "nl", "d1", {}, {})
+    scores = [row for row in score(judge(gold, predicted, selective=True)) if not row.language]
+    found = {(row.label, row.metric): row.value for row in scores}
+    assert found["", "coverage"] == 0.75
+    assert found["", "micro_f1"] == 1.0
+    assert facet_heads(scores)[-1] == "coverage"
+    assert [row[-1] for row in facet_rows(scores)] == [".750"]
+    # beside another system silence is no answer
+    plain = [row for row in score(judge(gold, predicted)) if not row.language]
+    assert [row.value for row in plain if row.metric == "micro_f1"] == [pytest.approx(6 / 7)]
+    assert facet_heads(plain)[-1] == "calibration_error"
 
 
 def test_the_interval_is_wider_when_documents_are_fewer() -> None:

@@ -25,15 +25,17 @@ def evaluate(
     framing predict gold.jsonl --unit paragraph --output predictions.jsonl
 
     framing evaluate --gold gold.jsonl --predictions predictions.jsonl --labels
+
+    A facet that `framing predict --abstain` left open is not scored; the column coverage says how much was decided.
     """
     from framing.evaluation.metrics import judge, read_records_file, score
-    from framing.evaluation.report import METRICS, facet_rows, label_rows, scores_to_json
+    from framing.evaluation.report import facet_heads, facet_rows, label_rows, scores_to_json
 
-    scores = score(judge(read_records_file(gold), read_records_file(predictions), str(predictions)))
+    scores = score(judge(read_records_file(gold), read_records_file(predictions), str(predictions), selective=True))
     if as_json:
         typer.echo(json.dumps(scores_to_json(scores), indent=1))
         return
-    table("Facets", ["facet", "language", "positives", *METRICS], facet_rows(scores, languages))
+    table("Facets", facet_heads(scores), facet_rows(scores, languages))
     if labels:
         heads = ["facet", "label", "positives", "f1", "precision", "recall", "average_precision"]
         table("Labels", heads, label_rows(scores))

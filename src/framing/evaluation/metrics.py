@@ -26,13 +26,15 @@ Floats = NDArray[np.float64]
 class Judged:
     """Gold and predicted decisions, row by row. Columns are `(facet, label)`; a probability that is not given is NaN.
 
-    `clusters` are the documents: rows of one article are not independent, so the bootstrap draws articles.
+    mask: what is judged. left_open: what gold decides and the tagger would not (`framing predict --abstain`); it is not
+    judged. `clusters` are the documents: rows of one article are not independent, so the bootstrap draws articles.
     """
 
     columns: tuple[tuple[str, str], ...]
     gold: Bools
     chosen: Bools
     mask: Bools
+    left_open: Bools
     probabilities: Floats
     languages: tuple[str, ...]
     clusters: tuple[str, ...]
@@ -115,10 +117,14 @@ def judge(
     predicted: Mapping[str, Record],
     place: str = "predictions",
     columns: tuple[tuple[str, str], ...] | None = None,
+    *,
+    selective: bool = False,
 ) -> Judged:
     """Bring the two together by id; every gold record needs a prediction, predictions without gold are left out.
 
-    `columns` are given where several systems are judged alike; else they are what the two name.
+    `columns` are given where several systems are judged alike; else they are what the two name. With `selective` a
+    facet that predictions name elsewhere and leave out here is not judged; else it counts as no label given, so that
+    nobody gains by silence where systems are compared.
     """
     missing = [record_id for record_id in gold if record_id not in predicted]
     if missing:
@@ -130,11 +136,15 @@ def judge(
         rows = [[read(gold[i], predicted[i], facet, label) for facet, label in columns] for i in gold]
         return np.array(rows, kind).reshape(len(gold), len(columns))
 
+    decided = table(lambda g, p, facet, label: facet in g.labels)
+    named = {facet for record_id in gold for facet in predicted[record_id].labels} if selective else set()
+    left_open = decided & table(lambda g, p, facet, label: facet in named and facet not in p.labels)
     return Judged(
         columns=columns,
         gold=table(lambda g, p, facet, label: label in g.labels.get(facet, ())),
         chosen=table(lambda g, p, facet, label: label in p.labels.get(facet, ())),
-        mask=table(lambda g, p, facet, label: facet in g.labels),
+        mask=decided & ~left_open,
+        left_open=left_open,
         probabilities=table(lambda g, p, facet, label: p.probabilities.get(facet, {}).get(label, np.nan), np.float64),
         languages=tuple(record.language for record in gold.values()),
         clusters=tuple(record.document for record in gold.values()),
@@ -206,6 +216,9 @@ def _facet_scores(judged: Judged, facet: str, language: str, rows: Bools, seed: 
         add("macro_f1", float(f1(*sums)[occurring].mean()), samples[present.any(axis=1)])
     micro = f1(*(np.array([part.sum()]) for part in sums))
     add("micro_f1", float(micro[0]), f1(*(part.sum(axis=1) for part in drawn)))
+    waived = int((rows & judged.left_open[:, judged.of(facet)].any(axis=1)).sum())
+    if waived:
+        add("coverage", len(kept) / (len(kept) + waived))
     known = judged.probabilities[np.ix_(kept, judged.of(facet))]
     if not np.isnan(known).any():
         precision = [_average_precision(known[:, n], gold[:, n]) for n in np.flatnonzero(occurring)]

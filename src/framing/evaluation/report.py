@@ -9,6 +9,8 @@ from typing import Any
 from framing.evaluation.metrics import Score
 
 METRICS = ("macro_f1", "micro_f1", "average_precision", "calibration_error")
+COVERAGE = "coverage"
+"""Share of the paragraphs whose facet the tagger decided; only where it left some open."""
 
 
 def metric_names(scores: Iterable[Score], part: str) -> dict[str, float]:
@@ -37,8 +39,15 @@ def number(row: Score | None) -> str:
     return f"{value} [{low}, {high}]"
 
 
+def facet_heads(scores: Sequence[Score]) -> list[str]:
+    """The heads of `facet_rows`; coverage stands there only if something was left open."""
+    waived = any(row.metric == COVERAGE for row in scores)
+    return ["facet", "language", "positives", *METRICS, *([COVERAGE] if waived else [])]
+
+
 def facet_rows(scores: Sequence[Score], languages: bool = False) -> list[list[str]]:
-    """One row a facet (and a language, if asked): facet, language, positives, then METRICS."""
+    """One row a facet (and a language, if asked): facet, language, positives, then the metrics of `facet_heads`."""
+    metrics = facet_heads(scores)[3:]
     rows = []
     for facet in dict.fromkeys(row.facet for row in scores):
         for language in dict.fromkeys(row.language for row in scores if row.facet == facet and not row.label):
@@ -46,7 +55,7 @@ def facet_rows(scores: Sequence[Score], languages: bool = False) -> list[list[st
                 continue
             found = {r.metric: r for r in scores if (r.facet, r.language, r.label) == (facet, language, "")}
             support = str(next(iter(found.values())).support)
-            rows.append([facet, language or "all", support, *(number(found.get(metric)) for metric in METRICS)])
+            rows.append([facet, language or "all", support, *(number(found.get(metric)) for metric in metrics)])
     return rows
 
 
