@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from framing.config import BundledConfig, HubConfig
 from framing.errors import FramingError
 from framing.model.bundled import bundled_checkpoint
+from framing.model.dropout import use_cheap_dropout
 
 ATTENTION = "eager"
 """Plain matrix products: for paragraphs the fused kernel of torch 2.13 learns three times slower on a CPU."""
@@ -99,6 +100,7 @@ class Backbone(nn.Module):
             self.frozen, self.learning = nn.ModuleList(), nn.ModuleList([encoder])
         self.embeddings.requires_grad_(False)
         self.frozen.requires_grad_(False)
+        use_cheap_dropout(self.learning)
 
     def trunk(self, ids: Tensor, mask: Tensor) -> Tensor:
         """ids, mask [windows x tokens] -> states [windows x tokens x hidden] below the layers that learn."""
