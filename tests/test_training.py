@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from framing.annotation.store import read_annotations
 from framing.config import HubConfig, TrainingConfig
@@ -28,6 +30,8 @@ CONFIG = TrainingConfig(
     weight_decay=0.01,
     warmup=0.1,
     positive_weight=0.5,
+    negative_focus=0.0,
+    negative_margin=0.0,
     average=0.9,
     precision="fp32",
     cache_trunk=False,
@@ -114,6 +118,55 @@ def test_undecided_facets_teach_nothing(small_schema: Schema) -> None:
     touched = logits.grad != 0
     assert touched[0, stance].all()
     assert touched.sum() == touched[0, stance].sum()
+
+
+def many(small_schema: Schema) -> tuple[Schema, slice]:
+    """A schema and the columns of its facet of many labels."""
+    (facet,) = [facet for facet in small_schema.facets if facet.choice == "many"][:1]
+    return small_schema, small_schema.columns(facet.id)
+
+
+def test_without_focus_and_margin_it_is_torchs_cross_entropy(small_schema: Schema) -> None:
+    schema, columns = many(small_schema)
+    torch.manual_seed(0)
+    logits, values = torch.randn(5, len(schema.labels)) * 4, torch.rand(5, len(schema.labels))
+    mask = torch.zeros_like(values)
+    mask[:, columns] = 1
+    weight = torch.full((len(schema.labels),), 2.0)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(
+        logits[:, columns], values[:, columns], pos_weight=weight[columns], reduction="sum"
+    )
+    assert float(facet_loss(logits, values, mask, schema, weight)) == pytest.approx(float(expected) / 5, rel=1e-5)
+
+
+def test_with_focus_and_margin_easy_negatives_teach_next_to_nothing(small_schema: Schema) -> None:
+    schema, columns = many(small_schema)
+
+    def pull(logit: float, focus: float, margin: float) -> float:
+        logits = torch.full((1, len(schema.labels)), logit, requires_grad=True)
+        mask = torch.zeros(1, len(schema.labels))
+        mask[:, columns] = 1
+        ones = torch.ones(len(schema.labels))
+        facet_loss(logits, torch.zeros_like(mask), mask, schema, ones, focus, margin).backward()  # type: ignore[no-untyped-call]
+        assert logits.grad is not None
+        return float(logits.grad[0, columns.start])
+
+    assert pull(-4.0, 2.0, 0.05) == 0.0
+    assert pull(-4.0, 0.0, 0.0) > 0.01
+    assert pull(2.0, 2.0, 0.05) > 0.5
+
+
+@given(st.floats(-200, 200), st.floats(0, 8), st.floats(0, 0.45), st.floats(0, 1))
+def test_the_loss_and_its_slope_are_finite_however_sure_the_tagger_is(
+    small_schema: Schema, logit: float, focus: float, margin: float, target: float
+) -> None:
+    logits = torch.full((1, len(small_schema.labels)), logit, requires_grad=True)
+    values, mask = torch.full_like(logits, target).detach(), torch.ones(1, len(small_schema.labels))
+    loss = facet_loss(logits, values, mask, small_schema, torch.ones(len(small_schema.labels)), focus, margin)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert logits.grad is not None
+    assert torch.isfinite(loss)
+    assert torch.isfinite(logits.grad).all()
 
 
 def test_the_dev_score_is_the_mean_over_labels_that_occur() -> None:

@@ -73,6 +73,9 @@ class TrainingConfig(_Frozen):
     warmup: Annotated[float, Field(ge=0, lt=1)]
     # power of (negatives / positives) that a positive counts for: 0 plain, 0.5 square root
     positive_weight: Annotated[float, Field(ge=0, le=1)]
+    # asymmetric loss: power of its probability that a negative counts for, and what is taken off that probability first
+    negative_focus: Annotated[float, Field(ge=0, le=8)]
+    negative_margin: Annotated[float, Field(ge=0, lt=0.5)]
     # share of the running average of weights kept at each step; 0 keeps the last weights
     average: Annotated[float, Field(ge=0, lt=1)]
     precision: Literal["auto", "bf16", "fp32"]

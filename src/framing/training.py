@@ -43,10 +43,20 @@ def macro_average_precision(logits: NDArray[np.float32], targets: LabelMatrix) -
     return float(np.mean(scores)) if scores else 0.0
 
 
-def facet_loss(logits: Tensor, values: Tensor, mask: Tensor, schema: Schema, positive_weight: Tensor) -> Tensor:
+def facet_loss(
+    logits: Tensor,
+    values: Tensor,
+    mask: Tensor,
+    schema: Schema,
+    positive_weight: Tensor,
+    negative_focus: float = 0.0,
+    negative_margin: float = 0.0,
+) -> Tensor:
     """Mean over texts of the sum over labels: cross-entropy where one is chosen, else binary cross-entropy.
 
-    All are [texts x labels]; undecided facets count nothing; soft labels are targets like others.
+    All are [texts x labels]; undecided facets count nothing; soft labels are targets like others. A negative's loss is
+    multiplied by its probability to the power `negative_focus`, of which `negative_margin` is taken off first, so that
+    the many easy negatives weigh little (asymmetric loss, Ridnik et al. 2021). Both 0 is plain cross-entropy.
     """
     total = logits.new_zeros(())
     for facet in schema.facets:
@@ -55,11 +65,18 @@ def facet_loss(logits: Tensor, values: Tensor, mask: Tensor, schema: Schema, pos
         if facet.choice == "one":
             total = total - (torch.log_softmax(part, dim=1) * target * decided).sum()
         else:
-            losses = nn.functional.binary_cross_entropy_with_logits(
-                part, target, reduction="none", pos_weight=positive_weight[columns]
-            )
-            total = total + (losses * decided).sum()
+            positive = -nn.functional.logsigmoid(part) * positive_weight[columns]
+            negative = _negative_loss(part, negative_focus, negative_margin)
+            total = total + ((target * positive + (1 - target) * negative) * decided).sum()
     return total / len(logits)
+
+
+def _negative_loss(logits: Tensor, focus: float, margin: float) -> Tensor:
+    if not focus and not margin:
+        return -nn.functional.logsigmoid(-logits)
+    tiny = 1e-8  # not nothing: a power below one has no slope there
+    shifted = (torch.sigmoid(logits) - margin).clamp(min=tiny)
+    return -torch.log((1 - shifted).clamp(min=tiny)) * shifted**focus
 
 
 class Training:
@@ -146,7 +163,10 @@ class Training:
         self.classifier.train()
         with self.classifier.autocast():
             logits = self.classifier(states, attention, torch.from_numpy(owner).to(device), len(batch))
-        loss = facet_loss(logits.float(), values, mask, self.classifier.schema, self.positive_weight)
+        loss = facet_loss(
+            logits.float(), values, mask, self.classifier.schema, self.positive_weight,
+            self.config.negative_focus, self.config.negative_margin,
+        )  # fmt: skip
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
         self.optimizer.step()

@@ -111,7 +111,8 @@ def _recorded(config: RunConfig) -> tuple[RunConfig, str]:
     values = yaml.safe_load(run_config_text(config.tracking, run_id))
     # What a run of an earlier version did not know, it did without.
     values.setdefault("leave_out", {"key": None, "values": None})
-    values["training"].setdefault("join_neighbours", 0.0)
+    for name in ("join_neighbours", "negative_focus", "negative_margin"):
+        values["training"].setdefault(name, 0.0)
     return check_config({**values, "tracking": config.tracking.model_dump(mode="json")}), run_id
 
 
