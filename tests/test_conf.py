@@ -72,3 +72,10 @@ def test_a_multirun_expands_to_all_combinations() -> None:
         ["training.seed=2", "model=tfidf", "folds=3"],
         ["training.seed=2", "model=bundled", "folds=3"],
     ]
+
+
+@pytest.mark.parametrize("word", ["12345678", "12e45678", "2024", "1_000", "true"])
+def test_a_name_that_looks_like_a_number_is_a_name(word: str) -> None:
+    config = check_config(compose_values(CONF, [f"name={word}", f"resume={word}"]))
+    assert (config.name, config.resume) == (word, word)
+    assert check_config(compose_values(CONF, ["resume=null"])).resume is None

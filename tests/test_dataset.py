@@ -65,3 +65,12 @@ def test_pairs_are_drawn_alike_for_a_seed_and_are_no_more_than_the_share_allows(
     both = data.with_rows(found)
     assert len(both) == len(data) + len(found)
     assert both.matrix.values.shape == both.matrix.mask.shape == (len(both), 4)
+
+
+def test_a_facet_that_one_of_the_two_leaves_undecided_says_nothing_against_the_pair() -> None:
+    data = dataset([("d", 1, "body", {"a"}), ("d", 2, "furniture", {"b"}), ("d", 3, "furniture", set())])
+    data.matrix.mask[0, :2] = False
+    data.matrix.values[0, :2] = 0
+    found = joined_neighbours(data, schema(Constraint("kind.furniture", requires=("stance.b",))), 1.0, 0)
+    assert found.texts == ["d1 d2", "d2 d3"]
+    assert found.matrix.mask.tolist() == [[False, False, True, True], [True] * 4]

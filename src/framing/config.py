@@ -63,7 +63,7 @@ ModelConfig = Annotated[BundledConfig | HubConfig | TfidfConfig, Field(discrimin
 
 
 class TrainingConfig(_Frozen):
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
     epochs: Annotated[int, Field(ge=1, le=1000)]
     batch_tokens: Annotated[int, Field(ge=64)]
     learning_rate: Annotated[float, Field(gt=0, lt=1)]

@@ -97,7 +97,7 @@ def joined_neighbours(dataset: Dataset, schema: Schema, share: float, seed: int)
         first, second = paragraphs[one], paragraphs[two]
         if first.document != second.document or second.position != first.position + 1 or rng.random() >= share:
             continue
-        both = _of_both(values[one], values[two], schema)
+        both = _of_both(values[one], values[two], mask[one] & mask[two], schema)
         if both is not None and len(first.text) + len(second.text) < _LONGEST_PAIR:
             pairs.append((one, two))
             targets.append(both)
@@ -108,12 +108,16 @@ def joined_neighbours(dataset: Dataset, schema: Schema, share: float, seed: int)
     return Dataset(joined, LabelMatrix(np.stack(targets), mask[ones] & mask[twos]))
 
 
-def _of_both(one: NDArray[np.float32], two: NDArray[np.float32], schema: Schema) -> NDArray[np.float32] | None:
-    """Targets [labels] of two texts as one; None if they cannot be one."""
+def _of_both(
+    one: NDArray[np.float32], two: NDArray[np.float32], decided: NDArray[np.bool_], schema: Schema
+) -> NDArray[np.float32] | None:
+    """Targets [labels] of two texts as one; None if they cannot be one. A facet not decided in both is open in it."""
     both = np.maximum(one, two)
     labels: dict[str, tuple[str, ...]] = {}
     for facet in schema.facets:
         columns = schema.columns(facet.id)
+        if not decided[columns].all():
+            continue
         if facet.choice == "one":
             if one[columns].argmax() != two[columns].argmax():
                 return None

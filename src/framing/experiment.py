@@ -32,7 +32,17 @@ from framing.registration import card_facts, register_run
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import draw, score_part
-from framing.splits import Split, cross_validation, describe, fewer, languages, leave_out, read_split, single_split
+from framing.splits import (
+    PARTS,
+    Split,
+    cross_validation,
+    describe,
+    fewer,
+    languages,
+    leave_out,
+    read_split,
+    single_split,
+)
 from framing.tracking.store import open_run, said_if_unreachable
 from framing.tracking.tracker import CARD, CONFIG_FILE, INPUTS, NOTE, STATE, TAGGER, UNREGISTERED, Tracker
 
@@ -65,8 +75,9 @@ def run(config: RunConfig, reporter: Reporter, resume: str | None = None, parent
     )
     if config.folds or config.leave_out.key:
         return _cross_validate(config, schema, dataset, reporter, parent=parent)
-    split = choose_split(config, dataset)
-    tags = lineage_tags(config, schema, dataset)
+    split = fewer(choose_split(config, dataset), config.data.train_articles)
+    parts = {part: dataset.of_documents(getattr(split, part)) for part in PARTS}
+    tags = lineage_tags(config, schema, dataset) | part_tags(parts)
     with open_run(config, run_name(config), tags, parent=parent, resume=resume) as tracker:
         if resume:  # perhaps with other code, or on another machine
             tracker.log_tags({f"resumed_{key}": tags[key] for key in ("code", "versions", "machine", "cpu")})
@@ -100,7 +111,6 @@ def _run_split(
     config: RunConfig, schema: Schema, dataset: Dataset, split: Split, tracker: Tracker, reporter: Reporter
 ) -> Result:
     meter = Meter()
-    split = fewer(split, config.data.train_articles)
     train, dev, test = (dataset.of_documents(part) for part in (split.train, split.dev, split.test))
     reporter.say("articles: " + ", ".join(f"{part} {count}" for part, count in describe(split).items()))
     _log_inputs(config, schema, split, (train, dev, test), tracker)
@@ -159,7 +169,9 @@ def _log_inputs(
     values = config.model_dump(mode="json")
     inputs = tracker.folder / INPUTS
     inputs.mkdir(parents=True, exist_ok=True)
-    (inputs / CONFIG_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    beside = inputs / f"{CONFIG_FILE}.part"  # without this file a killed run could not be gone on with
+    beside.write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    beside.replace(inputs / CONFIG_FILE)
     (inputs / "schema.yaml").write_text(config.data.schema_file.read_text(encoding="utf-8"), encoding="utf-8")
     (inputs / "split.json").write_text(json.dumps(asdict(split), indent=1))
     write_environment(inputs)
@@ -197,7 +209,8 @@ def _cross_validate(
             fold = config.model_copy(update={"name": fold_name, "tracking": quiet, "folds": 0, "leave_out": alone})
             tags = {**lineage_tags(config, schema, dataset), "kind": "fold", "fold": title}
             with open_run(fold, fold_name, tags, parent=whole.run_id) as tracker:
-                result = _run_split(fold, schema, dataset, split, tracker, reporter)
+                few = fewer(split, config.data.train_articles)
+                result = _run_split(fold, schema, dataset, few, tracker, reporter)
             gold |= result.gold
             predicted |= result.predicted
             found.append(result.scores)

@@ -44,8 +44,15 @@ def read_split(path: Path, dataset: Dataset) -> Split:
         faults.append(FramingError(str(path), f"there is no annotated document {document!r}", "write the split anew"))
     for document in sorted({name for name in named if named.count(name) > 1}):
         faults.append(FramingError(str(path), f"document {document!r} is in two parts", "write the split anew"))
+    faults += empty_parts(split, str(path))
     raise_all(faults)
     return split
+
+
+def empty_parts(split: Split, place: str) -> list[FramingError]:
+    """A fault for each part without a document: nothing to learn from, to choose by, or to be tested on."""
+    cure = "leave it one document at least"
+    return [FramingError(place, f"its part {part!r} is empty", cure) for part in PARTS if not getattr(split, part)]
 
 
 def write_split(split: Split, path: Path) -> None:

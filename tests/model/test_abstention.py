@@ -59,3 +59,12 @@ def test_a_higher_risk_never_abstains_more(pairs: list[tuple[float, bool]], one:
 def test_a_risk_that_is_no_share_is_refused() -> None:
     with pytest.raises(FramingError, match="between 0 and 1"):
         Track({}, {}).limits(10)
+
+
+def test_coders_that_are_split_over_one_label_do_not_make_every_decision_wrong(small_schema: Schema) -> None:
+    free = Schema("free", "", small_schema.facets, ())
+    scores = np.array([[0.9, 0.1, 0.1, 0.1, 0.1, 0.1]] * 4, np.float32)
+    values = np.array([[0.5, 0.5, 0, 0, 0, 0]] * 4, np.float32)
+    decisions = decide(scores, free, Calibration.plain(free))
+    track = Track.of(scores, decisions, LabelMatrix(values, np.ones_like(values, np.bool_)), free)
+    assert track.right["kind"] == [1, 1, 1, 1]

@@ -78,3 +78,16 @@ def test_thresholds_are_overridden_by_label_or_facet() -> None:
 
 def test_a_calibration_survives_writing() -> None:
     assert Calibration.from_json(PLAIN.to_json()) == PLAIN
+
+
+def test_a_label_that_dev_never_has_is_corrected_as_the_others_are() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(3000, WIDTH)).astype(np.float32) - 2
+    truth = (rng.random(logits.shape) < 1 / (1 + np.exp(-logits))).astype(np.float32)
+    stance = SCHEMA.columns("stance")
+    absent = SCHEMA.labels[stance.start]
+    truth[:, stance.start] = 0
+    fitted = fit_calibration(logits + 1.5, LabelMatrix(truth, np.ones_like(truth, np.bool_)), SCHEMA)
+    others = [fitted.intercepts[label.ref] for label in SCHEMA.labels[stance][1:]]
+    assert fitted.intercepts[absent.ref] == pytest.approx(np.mean(others))
+    assert fitted.intercepts[absent.ref] == pytest.approx(-1.5, abs=0.3)

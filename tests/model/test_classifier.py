@@ -14,7 +14,7 @@ from framing.config import HubConfig
 from framing.errors import FramingError
 from framing.model.classifier import Classifier
 from framing.model.tokenization import batches_by_length, shuffled_batches
-from framing.schema import Schema
+from framing.schema import Facet, Schema
 from framing.trunk import TrunkCache
 
 TEXTS = [
@@ -120,3 +120,40 @@ def test_padding_is_masked_in_training_too(classifier: Classifier) -> None:
             [classifier(*classifier.trunk_states([w]), torch.zeros(1, dtype=torch.int64), 1) for w in windows]
         )
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4)
+
+
+def test_a_label_alone_in_its_facet_starts_from_its_description_too(small_schema: Schema, encoder: Path) -> None:
+    alone = Facet("alone", "Alone", "many", "", small_schema.facet("stance").labels[:1])
+    schema = Schema("one", "", (*small_schema.facets, alone), ())
+    classifier = Classifier(schema, config(encoder))
+    classifier.start_from_schema()
+    logits = classifier.logits(TEXTS)[:, -1]
+    assert len(set(logits.round(4).tolist())) == len(TEXTS)
+
+
+@pytest.mark.parametrize("kind", ["mpnet", "deberta-v2", "electra"])
+def test_encoders_whose_layers_want_more_than_states_are_run_whole(
+    kind: str, small_schema: Schema, encoder: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoConfig, AutoModel
+
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    facts = {**sizes, "vocab_size": 300, "max_position_embeddings": 128}
+    AutoModel.from_config(AutoConfig.for_model(kind, **facts)).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text((encoder / name).read_text())
+    classifier = Classifier(small_schema, config(tmp_path, freeze_layers=0))
+    together = classifier.logits(TEXTS)
+    assert np.isfinite(together).all()
+    np.testing.assert_allclose(together[:1], classifier.logits(TEXTS[:1]), atol=1e-4)
+    with pytest.raises(FramingError, match="choose 0"):
+        Classifier(small_schema, config(tmp_path, freeze_layers=1))
+
+
+def test_an_encoder_without_safetensors_is_refused_with_a_cure(
+    small_schema: Schema, encoder: Path, tmp_path: Path
+) -> None:
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_text((encoder / name).read_text())
+    with pytest.raises(FramingError, match="safetensors"):
+        Classifier(small_schema, config(tmp_path))

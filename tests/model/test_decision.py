@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from conftest import ROOT
 from framing.model.calibration import Calibration
 from framing.model.decision import decide
-from framing.schema import Constraint, Schema
+from framing.schema import Constraint, Facet, Label, Schema
 from framing.schema_file import read_schema
 
 SCHEMA = read_schema(ROOT / "data" / "schema.yaml")
@@ -57,3 +59,41 @@ def test_constraints_of_other_schemas_are_kept_too(rule: Constraint) -> None:
     scores = rng.random((300, WIDTH)).astype(np.float32) * 0.98 + 0.01
     for labels in decide(scores, schema, PLAIN):
         assert schema.violations(labels) == []
+
+
+SMALL = (
+    Facet("f", "F", "many", "", tuple(Label(name, "f", name, "") for name in "abcd")),
+    Facet("k", "K", "one", "", tuple(Label(name, "k", name, "") for name in "xyz")),
+)
+REFS = ["f", "k", *(f"f.{name}" for name in "abcd"), *(f"k.{name}" for name in "xyz")]
+RULES = st.builds(
+    Constraint,
+    st.sampled_from(REFS),
+    excludes=st.lists(st.sampled_from(REFS), max_size=2).map(tuple),
+    requires=st.lists(st.sampled_from(REFS), max_size=2).map(tuple),
+)
+
+
+@given(
+    st.lists(RULES, min_size=1, max_size=4), arrays(np.float32, (1, 7), elements=st.floats(0.03125, 0.96875, width=32))
+)
+def test_no_other_decision_that_keeps_the_constraints_is_cheaper(rules: list[Constraint], scores: np.ndarray) -> None:  # type: ignore[type-arg]
+    schema = Schema("small", "", SMALL, tuple(rules))
+    odds = np.log(scores[0]) - np.log1p(-scores[0])
+
+    def named(many: tuple[bool, ...], one: int) -> dict[str, tuple[str, ...]]:
+        return {"f": tuple(name for name, yes in zip("abcd", many, strict=True) if yes), "k": ("xyz"[one],)}
+
+    def cost(labels: dict[str, tuple[str, ...]]) -> float:
+        """Beside the likeliest decision: what the labels of f lose, and the label of k."""
+        own = sum(abs(odds[n]) for n, name in enumerate("abcd") if (name in labels["f"]) != (odds[n] >= 0))
+        return float(own + odds[4:].max() - odds[4 + "xyz".index(labels["k"][0])])
+
+    possible = [named(many, one) for many in itertools.product((False, True), repeat=4) for one in range(3)]
+    kept = [labels for labels in possible if not schema.violations(labels)]
+    (found,) = decide(scores, schema, Calibration.plain(schema))
+    if kept:
+        assert schema.violations(dict(found)) == []
+        assert cost(dict(found)) == pytest.approx(min(cost(labels) for labels in kept), abs=1e-3)
+    else:
+        assert cost(dict(found)) == pytest.approx(0, abs=1e-3), "what cannot be mended stays as it was"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def _composed(folder: Path, overrides: list[str], root: str) -> tuple[dict[str, 
         raise FramingError(str(folder), f"no {root}.yaml in this folder", cure)
     try:
         with initialize_config_dir(str(folder.resolve()), version_base="1.3"):
-            composed = compose(root, [_given_file(word) for word in overrides], return_hydra_config=True)
+            composed = compose(root, [_as_meant(word) for word in overrides], return_hydra_config=True)
             choices = {str(group): str(choice) for group, choice in composed.hydra.runtime.choices.items()}
             own = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
             values = OmegaConf.to_container(own, resolve=True)
@@ -54,9 +55,18 @@ def _composed(folder: Path, overrides: list[str], root: str) -> tuple[dict[str, 
         raise FramingError("config", finding.rstrip("."), cure) from None
 
 
-def _given_file(word: str) -> str:
-    """`experiment=runs/sweeps/heads/best.yaml`: the file is made known to Hydra, which looks for names alone."""
+_WORDS = ("name", "resume")
+"""Keys whose values are words, also where Hydra would read a number: an id of a run may be `12e45678`."""
+
+
+def _as_meant(word: str) -> str:
+    """An override as Hydra is to read it.
+
+    `experiment=runs/sweeps/heads/best.yaml`: the file is made known to Hydra, which looks for names alone.
+    """
     key, _, value = word.partition("=")
+    if key in _WORDS and re.fullmatch(r"[\w.+-]+", value) and value != "null":
+        return f"{key}='{value}'"
     if key != "experiment" or not value.endswith(".yaml"):
         return word
     import yaml

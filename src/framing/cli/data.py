@@ -174,7 +174,7 @@ def split(
     from framing.corpus.reading import read_documents
     from framing.dataset import build_dataset
     from framing.errors import FramingError, raise_all
-    from framing.splits import Split, describe, read_split, shared_text, write_split
+    from framing.splits import Split, describe, empty_parts, read_split, shared_text, write_split
 
     schema, paragraphs, placed, faults = _read(schema_file, sources, annotations)
     raise_all(faults)
@@ -189,6 +189,7 @@ def split(
             raise FramingError(f"--dev {dev}", "no document has this metadata", "name a key of the corpus files")
         rest = [document for document in dataset.documents if document not in testing | choosing]
         found = Split(tuple(rest), tuple(sorted(choosing)), tuple(sorted(testing)))
+        raise_all(empty_parts(found, f"--test {test} --dev {dev}"))
     leaks = shared_text(found, dataset)
     for one, other, jaccard in leaks:
         errors.print(f"{one} and {other} share their text (Jaccard {jaccard:.2f})", highlight=False)

@@ -60,7 +60,7 @@ def language_heatmap(judged: Judged, facet: str, path: Path) -> None:
     support = np.zeros_like(values)
     for n, language in enumerate(languages):
         rows = np.ix_(np.array(judged.languages) == language, columns)
-        gold, chosen = judged.gold[rows], judged.chosen[rows]
+        gold, chosen = judged.gold[rows] & judged.mask[rows], judged.chosen[rows] & judged.mask[rows]
         support[:, n] = gold.sum(axis=0)
         sums = [part.sum(axis=0).astype(np.float64) for part in (gold & chosen, gold, chosen)]
         values[:, n] = np.where(support[:, n] > 0, f1(*sums), np.nan)

@@ -63,10 +63,14 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+_DIVISIBLE = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
+"""Encoders whose layers take states and an additive mask and give states, so that they can be run one by one."""
+
+
 class Backbone(nn.Module):
     """Token ids -> pooled vectors, in two steps: `trunk` (frozen, so its states can be kept) and `top` (learns).
 
-    Word embeddings are always in the trunk. Encoders whose layers are not at `.encoder.layer` are all top.
+    Word embeddings are always in the trunk. Encoders whose layers want more than states and mask are all top.
     """
 
     def __init__(self, checkpoint: Checkpoint, freeze_layers: int, dropout: float) -> None:
@@ -82,10 +86,17 @@ class Backbone(nn.Module):
         for name, value in (("hidden_dropout_prob", dropout), ("attention_probs_dropout_prob", 0.0)):
             if hasattr(config, name):
                 setattr(config, name, value)
-        encoder = AutoModel.from_pretrained(checkpoint.folder, config=config, dtype=torch.float32, use_safetensors=True)
+        try:
+            encoder = AutoModel.from_pretrained(
+                checkpoint.folder, config=config, dtype=torch.float32, use_safetensors=True
+            )
+        except OSError as error:
+            finding = f"cannot be loaded ({str(error).strip().splitlines()[0][:160]})"
+            cure = "choose an encoder that is published as safetensors; pickled weights are not read"
+            raise FramingError(f"encoder {checkpoint.folder}", finding, cure) from None
         self.hidden_size: int = encoder.config.hidden_size
         layers: Any = getattr(getattr(encoder, "encoder", None), "layer", None)
-        self.divisible = layers is not None and hasattr(encoder, "embeddings")
+        self.divisible = config.model_type in _DIVISIBLE
         if self.divisible:
             if freeze_layers > len(layers):
                 raise FramingError("config model.freeze_layers", f"only {len(layers)} layers", "choose less")

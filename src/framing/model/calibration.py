@@ -105,7 +105,10 @@ def fit_calibration(logits: NDArray[np.float32], targets: LabelMatrix, schema: S
         slopes |= {label.ref: slope for label in facet.labels}
         if facet.choice == "one":
             continue
-        lines = [_line(column, value, slope) for column, value in zip(facet_logits.T, values.T, strict=True)]
+        found = [_line(column, value, slope) for column, value in zip(facet_logits.T, values.T, strict=True)]
+        # What learning adds to the logits of all labels is taken from those too that dev cannot tell anything of.
+        usual = float(np.mean([line[1] for line in found if line] or [0.0]))
+        lines = [line or (slope, usual) for line in found]
         scores = _squash(facet_logits * np.array(lines, np.float32)[:, 0] + np.array(lines, np.float32)[:, 1], facet)
         truth = values > 0.5
         common = _best_threshold(scores.ravel(), truth.ravel())
@@ -118,12 +121,12 @@ def fit_calibration(logits: NDArray[np.float32], targets: LabelMatrix, schema: S
     return Calibration(slopes, intercepts, thresholds)
 
 
-def _line(logits: NDArray[np.float32], values: NDArray[np.float32], slope: float) -> tuple[float, float]:
-    """Slope and intercept for one label; a label that dev always or never has keeps intercept 0."""
+def _line(logits: NDArray[np.float32], values: NDArray[np.float32], slope: float) -> tuple[float, float] | None:
+    """Slope and intercept for one label; None for a label that dev always or never has."""
     from scipy.optimize import minimize
 
     if not 0 < values.mean() < 1:
-        return slope, 0.0
+        return None
     z, y = logits.astype(np.float64), values.astype(np.float64)
 
     def loss(line: NDArray[np.float64]) -> float:

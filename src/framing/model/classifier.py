@@ -125,7 +125,8 @@ class Classifier(nn.Module):
         vectors = np.stack([part.mean(axis=0) for part in np.split(flat, ends[:-1])])
         for facet, head in zip(self.schema.facets, self.heads, strict=True):
             rows = vectors[self.schema.columns(facet.id)]
-            centre = rows.mean(axis=0)
+            # A label that is alone in its facet is told from those of the others.
+            centre = (rows if len(rows) > 1 else vectors).mean(axis=0)
             direction = rows - centre
             direction /= np.linalg.norm(direction, axis=1, keepdims=True) + 1e-9
             assert isinstance(head, nn.Linear)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ def decide(scores: NDArray[np.float32], schema: Schema, calibration: Calibration
     """Labels of each row of probabilities [texts x labels], with the schema's constraints kept.
 
     Where a row's own labels break a constraint, the cheapest change mends it: cost is the distance of a label's
-    probability from its threshold, in log-odds.
+    probability from its threshold, in log-odds. Constraints that cannot be kept together leave a row as it was.
     """
     limits = _limits(schema, calibration)
     chosen = scores >= limits
@@ -27,7 +28,7 @@ def decide(scores: NDArray[np.float32], schema: Schema, calibration: Calibration
             chosen[np.arange(len(scores)), columns.start + scores[:, columns].argmax(axis=1)] = True
     margins = np.log(scores + 1e-6) - np.log1p(1e-6 - scores) - np.log(limits) + np.log1p(-limits)
     for row in np.flatnonzero(_broken(chosen, schema)):
-        _mend(chosen[row], margins[row], schema)
+        chosen[row] = _Mending(chosen[row], margins[row], schema).run()
     return [_names(row, schema) for row in chosen]
 
 
@@ -48,29 +49,83 @@ def _broken(chosen: NDArray[np.bool_], schema: Schema) -> NDArray[np.bool_]:
     return broken
 
 
-def _mend(chosen: NDArray[np.bool_], margins: NDArray[np.float32], schema: Schema) -> None:
-    """Change one row in place, constraint after constraint, until it breaks none or nothing more helps."""
-    for _ in range(2 * len(schema.constraints)):
-        if not _broken(chosen[None], schema)[0]:
+class _Mending:
+    """The cheapest change of one row of decisions after which no constraint is broken, by branch and bound.
+
+    A broken rule can be mended by giving up what sets it off, by giving up what it excludes, or by taking one of the
+    labels that it requires. Each way is gone through; what a step has settled, later steps leave alone, and a way that
+    already costs more than the best one is left. So it ends, and what it finds is the cheapest that such steps reach.
+    """
+
+    def __init__(self, chosen: NDArray[np.bool_], margins: NDArray[np.float32], schema: Schema) -> None:
+        self.before, self.margins, self.schema = chosen, margins.astype(np.float64), schema
+        self.best: NDArray[np.bool_] | None = None
+        self.best_cost = float("inf")
+        self.steps = 0
+
+    def run(self) -> NDArray[np.bool_]:
+        """The row mended; as it was where the constraints cannot be kept."""
+        self._search(self.before, np.zeros(len(self.before), np.bool_))
+        return self.before if self.best is None else self.best
+
+    def _search(self, row: NDArray[np.bool_], settled: NDArray[np.bool_]) -> None:
+        self.steps += 1
+        cost = self._cost(row)
+        if cost >= self.best_cost or self.steps > _MOST_STEPS:
             return
-        for rule in schema.constraints:
-            when = _columns_of(schema, rule.when)
-            if not chosen[when].any():
+        changes = self._changes(row)
+        if changes is None:
+            self.best, self.best_cost = row, cost
+            return
+        ways = [way for taken, given_up in changes for way in self._ways(row, settled, taken, given_up)]
+        for changed, known in sorted(ways, key=lambda way: self._cost(way[0])):
+            self._search(changed, known)
+
+    def _changes(self, row: NDArray[np.bool_]) -> list[tuple[list[int], list[int]]] | None:
+        """For the first broken rule, what each way to mend it takes and gives up; None if no rule is broken."""
+        for rule in self.schema.constraints:
+            when = [c for c in _columns_of(self.schema, rule.when) if row[c]]
+            if not when:
                 continue
-            excluded = [c for ref in rule.excludes for c in _columns_of(schema, ref) if chosen[c]]
+            excluded = [c for ref in rule.excludes for c in _columns_of(self.schema, ref) if row[c]]
             if excluded:
-                if _cost(chosen, margins, schema, when) < _cost(chosen, margins, schema, excluded):
-                    _drop(chosen, margins, schema, when)
-                    continue
-                _drop(chosen, margins, schema, excluded)
-            required = [c for ref in rule.requires for c in _columns_of(schema, ref)]
-            if required and not chosen[required].any():
-                best = required[int(margins[required].argmax())]
-                if _cost(chosen, margins, schema, when) <= -margins[best]:
-                    _drop(chosen, margins, schema, when)
-                else:
-                    chosen[_rivals(schema, best)] = False
-                    chosen[best] = True
+                return [([], when), ([], excluded)]
+            required = [c for ref in rule.requires for c in _columns_of(self.schema, ref)]
+            if required and not row[required].any():
+                return [([], when), *(([c], []) for c in required)]
+        return None
+
+    def _ways(
+        self, row: NDArray[np.bool_], settled: NDArray[np.bool_], taken: list[int], given_up: list[int]
+    ) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+        """Rows after the change and what is settled in them; several where another label must take a place."""
+        row, settled = row.copy(), settled.copy()
+        for column in taken:
+            rivals = [c for c in _rivals(self.schema, column) if row[c]]
+            if settled[[column, *rivals]].any():
+                return
+            row[rivals], row[column] = False, True
+            settled[[column, *rivals]] = True
+        vacant = []
+        for column in given_up:
+            if settled[column]:
+                return
+            row[column], settled[column] = False, True
+            if rivals := _rivals(self.schema, column):
+                vacant.append([c for c in rivals if not settled[c] and c not in given_up])
+        for heirs in itertools.product(*vacant):
+            changed, known = row.copy(), settled.copy()
+            changed[list(heirs)] = known[list(heirs)] = True
+            yield changed, known
+
+    def _cost(self, row: NDArray[np.bool_]) -> float:
+        """Of a row beside what the probabilities say, in log-odds; what scores alike is not changed without need."""
+        changed = row != self.before
+        return float((self.margins * (self.before.astype(float) - row)).sum() + 1e-6 * changed.sum())
+
+
+_MOST_STEPS = 20_000
+"""Far more than any codebook needs: a bound for rules written to be hard."""
 
 
 def _columns_of(schema: Schema, ref: str) -> list[int]:
@@ -81,28 +136,6 @@ def _rivals(schema: Schema, column: int) -> list[int]:
     """The other labels of a column's facet where one must be chosen; nothing where any number may."""
     facet = schema.facet(schema.labels[column].facet)
     return [c for c in _columns_of(schema, facet.id) if c != column] if facet.choice == "one" else []
-
-
-def _cost(chosen: NDArray[np.bool_], margins: NDArray[np.float32], schema: Schema, columns: Sequence[int]) -> float:
-    """Of giving up what is chosen among `columns`."""
-    cost = 0.0
-    for column in columns:
-        if chosen[column]:
-            others = _rivals(schema, column)
-            rivals = [rival for rival in others if rival not in columns]
-            if others and not rivals:
-                return float("inf")  # one label of this facet must stay
-            cost += float(margins[column] - margins[rivals].max()) if rivals else max(0.0, float(margins[column]))
-    return cost
-
-
-def _drop(chosen: NDArray[np.bool_], margins: NDArray[np.float32], schema: Schema, columns: Sequence[int]) -> None:
-    for column in columns:
-        if chosen[column]:
-            chosen[column] = False
-            rivals = [rival for rival in _rivals(schema, column) if rival not in columns]
-            if rivals:
-                chosen[rivals[int(margins[rivals].argmax())]] = True
 
 
 def _names(row: NDArray[np.bool_], schema: Schema) -> Labels:

@@ -31,6 +31,12 @@ def is_gone(process: str) -> bool:
         return False
 
 
+def is_running(process: str) -> bool:
+    """Whether another process of this machine is known to be there still."""
+    host = process.rsplit(":", 2)[0]
+    return host == platform.node() and process != own_process() and not is_gone(process)
+
+
 def mark_killed(mlflow: Any, experiments: list[str]) -> list[str]:
     """Runs that are recorded as running but whose process is gone are KILLED; their names.
 

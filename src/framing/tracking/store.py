@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from framing.config import RunConfig, TrackingConfig
 from framing.errors import FramingError, StoreUnreachable
-from framing.tracking.liveness import PROCESS, mark_killed, own_process
+from framing.tracking.liveness import PROCESS, is_running, mark_killed, own_process
 from framing.tracking.mlflow_tracker import MlflowTracker
 from framing.tracking.tracker import CONFIG_FILE, INPUTS, STATE, UNREGISTERED, NullTracker, Tracker
 
@@ -201,15 +201,19 @@ def end_parent(tracker: Tracker, status: str) -> None:
 
 
 def _check_resumable(run: Any, tags: Mapping[str, str], folder: Path) -> None:
-    """A run goes on only with the schema and the data it began with, and only if there is something left to do."""
+    """A run goes on only with the schema, data and parts it began with, alone, and only if something is left to do."""
     place, old = f"run {run.info.run_name!r}", run.data.tags
     if run.info.status == "FINISHED" and not (folder / UNREGISTERED).is_file():
         raise FramingError(place, "it has ended", "start a new run")
+    if run.info.status == "RUNNING" and is_running(old.get(PROCESS, "::")):
+        raise FramingError(place, "it is still running", "wait for its end, or stop it first (Ctrl-C where it runs)")
     if "fold" in old:
         raise FramingError(place, "it is a fold of a cross-validation", "start the cross-validation anew")
     if "trial" in old:
         raise FramingError(place, "it is a trial of a sweep", "give the command of the sweep again")
-    for key in ("schema_fingerprint", "data_fingerprint"):
+    # Another split would test on what the kept weights have learned. Runs of earlier versions may not name their parts.
+    parts = [f"{part}_fingerprint" for part in ("train", "dev", "test") if f"{part}_fingerprint" in old]
+    for key in ("schema_fingerprint", "data_fingerprint", *parts):
         if old.get(key) != tags[key]:
             finding = f"its {key} was {old.get(key)} and is {tags[key]} now"
             raise FramingError(place, finding, "restore the files, or start a new run")
