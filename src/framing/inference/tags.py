@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from framing.annotation.store import labels_from_json
+from framing.annotation.store import placed_labels
 from framing.corpus.reading import decode, json_lines
 from framing.corpus.sources import STDIN, find_files
 from framing.errors import FramingError
@@ -48,7 +48,7 @@ def _prediction(record: Mapping[str, Any], place: str, schema: Schema) -> Predic
     for key, kind in (("id", str), ("text", str), ("labels", dict)):
         if not isinstance(record.get(key), kind):
             raise FramingError(place, f"the record has no {key!r}", "give what `framing predict` wrote")
-    labels = labels_from_json(record["labels"])
+    labels = placed_labels(record["labels"], place)
     unknown = [fault for fault in schema.violations(labels) if fault.startswith("unknown")]
     if unknown:
         cure = f"were these tags made with another schema than {schema.name!r}? give it with --schema"
