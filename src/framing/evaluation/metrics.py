@@ -85,6 +85,11 @@ def read_records_file(path: Path) -> dict[str, Record]:
         shares = line.get("probabilities") or {}
         if not isinstance(shares, dict) or not all(isinstance(known, dict) for known in shares.values()):
             raise FramingError(place, "'probabilities' is no object of objects", 'write {"facet": {"label": 0.5}}')
+        for facet, known in shares.items():
+            for label, share in known.items():
+                if not isinstance(share, int | float):
+                    finding = f"the probability of {facet}.{label} is {share!r:.40}"
+                    raise FramingError(place, finding, "write a number, or leave it out")
         record_id = str(line["id"])
         if record_id in records:
             raise FramingError(place, f"id {record_id!r} stands twice", "keep one of the two")
