@@ -79,6 +79,13 @@ def test_input_that_is_bad_as_a_whole_leaves_nothing(content: str, model: Path, 
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "in.jsonl"]
 
 
+@pytest.mark.parametrize("size", ["inf", "nan", "1e300", "0", "-1"])
+def test_a_limit_that_is_no_size_of_a_document_is_refused(size: str, model: Path) -> None:
+    done = predict(model, "-", "--max-document", size, stdin=b"Text.")
+    assert isinstance(done.exception, FramingError), done.output
+    assert "--max-document" in str(done.exception)
+
+
 def test_formats_on_standard_output(model: Path) -> None:
     text = "The North wants\x1b[31m talks \u202e now.".encode()
     done = predict(model, "-", "--format", "csv", stdin=text)

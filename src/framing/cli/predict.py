@@ -97,7 +97,8 @@ def predict(
         str, typer.Option(help="Of CSV; else the one of , ; tab | that the header shows.", rich_help_panel=_IN)
     ] = "",
     max_document: Annotated[
-        float, typer.Option(min=0.001, help="Reject a longer text, in megabytes.", rich_help_panel=_BAD)
+        float,
+        typer.Option(help="Reject a longer text, in megabytes, from 0.001 to 1000.", rich_help_panel=_BAD),
     ] = 10,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad record.", rich_help_panel=_BAD)
@@ -133,6 +134,8 @@ def predict(
         delimiter = "\t"
     if len(delimiter) > 1:
         raise FramingError(f"--delimiter {delimiter!r}", "more than one character", "write one, as in ';'")
+    if not 0.001 <= max_document <= 1000:  # nan is not either; a document is held whole
+        raise FramingError(f"--max-document {max_document:g}", "out of range", "write megabytes from 0.001 to 1000")
     reading = Reading(
         columns=Columns(text_column, id_column, title_column, date_column, language_column),
         kind=input_format or "",
