@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
-from framing.corpus.sources import MEGABYTE, STDIN, Reading, kind_of, safe_id
+from framing.corpus.sources import MEGABYTE, STDIN, Reading, kind_of, readable, safe_id
 from framing.errors import FramingError
 
 ALLOWANCE = 100 * MEGABYTE
@@ -41,7 +41,7 @@ def open_members(file: Path, base: str, reading: Reading) -> Iterator[Member]:
 
     Raises FramingError where the whole file cannot be read; a bad member of an archive is rejected alone.
     """
-    place = "standard input" if str(file) == STDIN else str(file)
+    place = "standard input" if str(file) == STDIN else readable(str(file))
     kind, compression = kind_of(file.name)
     kind = reading.kind or kind
     with _open(file, place) as raw:

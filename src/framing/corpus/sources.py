@@ -112,6 +112,11 @@ def stem_of(name: str) -> str:
     return path.stem
 
 
+def readable(name: str) -> str:
+    """A name of a file as text that any file can hold: bytes in it that are no UTF-8 stand as escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def safe_id(name: str) -> str:
     """A member's path as an id: its kind's suffix off, and nothing of a root, a drive or a way upwards left."""
     parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", ".", "..")]
@@ -135,7 +140,9 @@ def name_files(sources: Iterable[str | Path]) -> dict[Path, str]:
         for file, base in _expand(source):
             if file in found:
                 continue
-            name = base if base not in taken else safe_id(file.as_posix())
+            name = readable(base)
+            if name in taken:
+                name = readable(safe_id(file.as_posix()))
             taken.add(name)
             found[file] = name
     return found
