@@ -55,11 +55,10 @@ def open_members(file: Path, base: str, reading: Reading) -> Iterator[Member]:
         if kind == "zip":
             yield from _zip_members(raw, place, base, reading)
             return
-        packed: Callable[[], int] = raw.tell if str(file) != STDIN else lambda: 0
         if kind == "warc":
-            yield from _warc_pages(raw, Growth(place, packed))
+            yield from _warc_pages(raw, Growth(place, raw.tell))
             return
-        stream = raw if not compression else _unpacked(raw, compression, Growth(place, packed))
+        stream = raw if not compression else _unpacked(raw, compression, Growth(place, raw.tell))
         yield Member(place, base, kind or _sniff(stream.peek(4096)[:4096])[0] or "text", stream)
 
 
@@ -96,11 +95,29 @@ class _Unpacking(io.RawIOBase):
         return len(part)
 
 
+class _Counted(io.RawIOBase):
+    """A pipe that tells how far it was read, as a file does, so that growth is measured alike."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.count = inner, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        read: int | None = self.inner.readinto(buffer)
+        self.count += read or 0
+        return read
+
+    def tell(self) -> int:
+        return self.count
+
+
 def _open(file: Path, place: str) -> Any:
     if str(file) == STDIN:
         # its raw stream gives what there is; its buffered one would wait for a full buffer
         stdin: Any = sys.stdin.buffer
-        return io.BufferedReader(getattr(stdin, "raw", stdin), _BUFFER)
+        return io.BufferedReader(_Counted(getattr(stdin, "raw", stdin)), _BUFFER)
     try:
         return file.open("rb", buffering=_BUFFER)
     except OSError as error:
