@@ -97,6 +97,16 @@ def test_formats_on_standard_output(model: Path) -> None:
     assert isinstance(predict(model, "-", "--format", "parquet", stdin=text).exception, FramingError)
 
 
+def test_standard_output_on_a_full_disk_is_told(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "One."}\nnonsense\n')
+    command = [sys.executable, "-m", "framing.cli.main", "predict", tmp_path / "in.jsonl", "--model", model]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: output: no space left on device")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_killed_output_is_completed_as_if_it_had_not_been(model: Path, tmp_path: Path) -> None:
     lines = [json.dumps({"id": f"r{n}", "text": f"{TEXTS[n % 4]} {n % 700}", "language": "en"}) for n in range(1300)]
     data = "\n".join(lines).encode()

@@ -158,6 +158,22 @@ def test_a_full_disk_is_told_and_gone_on_from(run: Run, tmp_path: Path, monkeypa
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
+def test_rejects_on_a_full_disk_are_told_and_hide_no_other_fault(tmp_path: Path) -> None:
+    def fill(rejects: Rejects) -> None:
+        rejects.add(FramingError("a:1", "bad", "mend it"), "x")
+        rejects.file = Path("/dev/full").open("w")  # what it takes fails when it is flushed
+        rejects.file.write("x")
+
+    told = Rejects(tmp_path / "o.csv")
+    fill(told)
+    with pytest.raises(FramingError, match=r"no space left.*run the same command again"):
+        told.finish()
+    hidden = Rejects(tmp_path / "o.csv")
+    fill(hidden)
+    hidden.__exit__(None, None, None)
+    assert list(tmp_path.glob("*.part")) == []
+
+
 def test_nothing_is_left_of_an_output_that_never_began(small_schema: Schema, tmp_path: Path) -> None:
     with Journal(tmp_path / "o.jsonl", small_schema) as journal:
         journal.begin(FACTS, False)

@@ -195,6 +195,7 @@ class Job:
             write(predictions, schema, sys.stdout, form, visible)
         else:
             write(TaggingProgress(self.reading.meter, 0).watch(predictions), schema, sys.stdout, form)
+        sys.stdout.flush()  # here a full disk can still be told, whatever the exit code will be
 
 
 def _chain(first: Paragraph, rest: Iterator[Paragraph]) -> Iterator[Paragraph]:

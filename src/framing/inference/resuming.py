@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -201,15 +202,19 @@ class Rejects:
         """Give the file its name; the one of an earlier run goes."""
         self.path.unlink(missing_ok=True)
         if self.file is not None:
-            self.file.close()
-            self.part.replace(self.path)
+            try:
+                self.file.close()
+                self.part.replace(self.path)
+            except OSError as error:
+                raise _cannot_write(self.path, error) from None
 
     def __enter__(self) -> Rejects:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # it is removed, and an error that ends the run is not to be hidden by this one
+                self.file.close()
         self.part.unlink(missing_ok=True)
 
 
