@@ -18,6 +18,7 @@ from framing.cli.main import app
 from framing.config import TfidfConfig
 from framing.dataset import Dataset, LabelMatrix
 from framing.errors import FramingError
+from framing.inference.resuming import Journal
 from framing.inference.tagger import CHUNK, Tagger, save_tagger
 from framing.model.baseline import Baseline
 from framing.model.calibration import Calibration
@@ -69,6 +70,20 @@ def test_bad_records_go_beside_and_the_rest_is_tagged(model: Path, tmp_path: Pat
     assert predict(model, source).exit_code == 3
     strict = predict(model, source, "-o", tmp_path / "strict.jsonl", "--strict")
     assert isinstance(strict.exception, FramingError)
+
+
+def test_a_second_process_on_one_output_leaves_the_bad_records_of_the_first(
+    model: Path, small_schema: Schema, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('nonsense\n{"text": "One."}\n')
+    with Journal(out, small_schema) as journal:
+        journal.begin({}, False)
+        part = tmp_path / "out.jsonl.rejected.jsonl.part"
+        part.write_text("of the first")
+        done = predict(model, source, "-o", out, "--restart")
+        assert "another process is writing it" in str(done.exception)
+        assert part.read_text() == "of the first"
 
 
 @pytest.mark.parametrize("content", ["nonsense\n" * 5, "nonsense\n" * 2000 + '{"text": "One."}\n', ""])

@@ -142,6 +142,9 @@ def test_two_writers_of_one_output_are_kept_apart(small_schema: Schema, tmp_path
         first.begin(FACTS, False)
         with pytest.raises(FramingError, match="another process"):
             second.begin(FACTS, False)
+        second.__exit__()
+        assert first.part.exists()
+        assert first.state.exists()
 
 
 def test_a_full_disk_is_told_and_gone_on_from(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +163,7 @@ def test_a_full_disk_is_told_and_gone_on_from(run: Run, tmp_path: Path, monkeypa
 
 def test_rejects_on_a_full_disk_are_told_and_hide_no_other_fault(tmp_path: Path) -> None:
     def fill(rejects: Rejects) -> None:
-        rejects.add(FramingError("a:1", "bad", "mend it"), "x")
+        rejects.__enter__()
         rejects.file = Path("/dev/full").open("w")  # what it takes fails when it is flushed
         rejects.file.write("x")
 

@@ -132,14 +132,15 @@ class Job:
         from framing.inference.writing import form_of
 
         form = form_of(out, kind, probabilities)
-        with Rejects(out) as rejects:
-            self.gate.keep = rejects.add
-            paragraphs = self.paragraphs()
-            tagger, path = self.tagger()
-            with Journal(out, tagger.schema) as journal:
-                if not journal.begin(self.facts(tagger, path), restart):
-                    self.reporter.say(f"{out} was complete already")
-                    return
+        rejects = Rejects(out)
+        self.gate.keep = rejects.add
+        paragraphs = self.paragraphs()
+        tagger, path = self.tagger()
+        with Journal(out, tagger.schema) as journal:
+            if not journal.begin(self.facts(tagger, path), restart):
+                self.reporter.say(f"{out} was complete already")
+                return
+            with rejects:
                 recent = Recent()
                 paragraphs = journal.skip(paragraphs, recent)
                 if journal.kept:

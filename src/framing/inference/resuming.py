@@ -61,6 +61,7 @@ class Journal:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self.file.close()
+            self.file = None  # what lies there is the other's: nothing of it is tidied up
             raise FramingError(str(self.part), "another process is writing it", "wait for its end") from None
         end, self.kept = self._whole_chunks() if begun else (0, 0)
         self.count = self.kept
@@ -178,23 +179,31 @@ class Journal:
 
 
 class Rejects:
-    """Bad records into a file beside the output: place, reason, the record. None are no file."""
+    """Bad records into a file beside the output: place, reason, the record. None are no file.
+
+    Enter it as a context while the journal is held: until then what is added waits, for the file may be another
+    process's.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(path.name + ".rejected.jsonl")
         self.part = self.path.with_name(self.path.name + ".part")
         self.file: IO[str] | None = None
-        self.count = 0
+        self.waiting: list[str] | None = []
 
     def add(self, fault: FramingError, record: Any) -> None:
-        self.count += 1
-        if self.file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = self.part.open("w", encoding="utf-8")
         reason = f"{fault.finding}; {fault.cure}"
-        line = safe_json({"place": fault.place, "reason": reason, "record": _plain(record)})
+        line = safe_json({"place": fault.place, "reason": reason, "record": _plain(record)}) + "\n"
+        if self.waiting is not None:
+            self.waiting.append(line)
+        else:
+            self._write(line)
+
+    def _write(self, line: str) -> None:
         try:
-            self.file.write(line + "\n")
+            if self.file is None:
+                self.file = self.part.open("w", encoding="utf-8")
+            self.file.write(line)
         except OSError as error:
             raise _cannot_write(self.part, error) from None
 
@@ -209,6 +218,9 @@ class Rejects:
                 raise _cannot_write(self.path, error) from None
 
     def __enter__(self) -> Rejects:
+        waiting, self.waiting = self.waiting or [], None
+        for line in waiting:
+            self._write(line)
         return self
 
     def __exit__(self, *_: object) -> None:
