@@ -86,6 +86,45 @@ def test_a_second_process_on_one_output_leaves_the_bad_records_of_the_first(
         assert part.read_text() == "of the first"
 
 
+@pytest.mark.parametrize("name", ["in.csv", "sub/../in.csv", "link.csv"])
+def test_an_input_is_not_written_over(name: str, model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("id,text\na,One.\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.csv").symlink_to(source)
+    done = predict(model, source, "-o", tmp_path / name)
+    assert "is read and written at once" in str(done.exception)
+    assert source.read_text() == "id,text\na,One.\n"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_bad_records_that_are_tagged_are_not_written_over(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "out.csv.rejected.jsonl"
+    source.write_text('{"place": "a", "reason": "b", "text": "One."}\n')
+    done = predict(model, source, "-o", tmp_path / "out.csv")
+    assert isinstance(done.exception, FramingError)
+    assert source.exists()
+
+
+@pytest.mark.parametrize("sources", ["", "*", "**/*"])
+def test_a_folder_that_holds_the_output_is_read_without_it(sources: str, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "tags.txt").write_text("The North wants talks.")
+    (tmp_path / "in.jsonl").write_text('{"text": "One."}\nnonsense\n')
+    out = tmp_path / "tags.jsonl"
+    first = predict(model, tmp_path / sources, "-o", out)
+    written = out.read_bytes()
+    again = predict(model, tmp_path / sources, "-o", out)
+    assert (first.exit_code, again.exit_code) == (3, 3), again.output
+    assert out.read_bytes() == written
+    assert "not read" not in first.stderr
+    assert again.stderr.count("tags.jsonl is not read: this command writes it") == 1
+    assert again.stderr.count("tags.jsonl.rejected.jsonl is not read") == 1
+    out.unlink()
+    (tmp_path / "tags.txt").unlink()
+    (tmp_path / "in.jsonl").unlink()
+    assert isinstance(predict(model, tmp_path, "-o", out).exception, FramingError)
+
+
 @pytest.mark.parametrize("content", ["nonsense\n" * 5, "nonsense\n" * 2000 + '{"text": "One."}\n', ""])
 def test_input_that_is_bad_as_a_whole_leaves_nothing(content: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(content)

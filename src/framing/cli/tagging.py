@@ -134,6 +134,8 @@ class Job:
         form = form_of(out, kind, probabilities)
         rejects = Rejects(out)
         self.gate.keep = rejects.add
+        # an earlier call's output may lie in the folder that is read
+        self.reading = replace(self.reading, own=(out, rejects.path))
         paragraphs = self.paragraphs()
         tagger, path = self.tagger()
         with Journal(out, tagger.schema) as journal:
@@ -168,7 +170,7 @@ class Job:
         columns = {key: getattr(reading.columns, key) for key in ("text", "id", "title", "date", "language")}
         how = {key: getattr(reading, key) for key in ("kind", "encoding", "delimiter", "max_bytes")}
         return {
-            "inputs": fingerprint_inputs(find_files(self.sources)),
+            "inputs": fingerprint_inputs(find_files(self.sources, reading.own)),
             "options": {"unit": self.unit, **how, "columns": columns, **self.wanted.deciding},
             "model": f"{tagger.name} {fingerprint_folder(folder)}",
             "program": __version__,
