@@ -151,6 +151,13 @@ def test_formats_on_standard_output(model: Path) -> None:
     assert isinstance(predict(model, "-", "--format", "parquet", stdin=text).exception, FramingError)
 
 
+def test_a_dash_is_standard_output(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = predict(model, "-", "-o", "-", stdin=b"The North wants talks.")
+    assert json.loads(done.stdout)["text"] == "The North wants talks."
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_standard_output_on_a_full_disk_is_told(model: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"text": "One."}\nnonsense\n')
     command = [sys.executable, "-m", "framing.cli.main", "predict", tmp_path / "in.jsonl", "--model", model]

@@ -51,7 +51,8 @@ def predict(
         typer.Option(
             "--output",
             "-o",
-            help="Write this file: .jsonl .csv .tsv (each also .gz or .zst), .parquet, or .html: a page to read.",
+            help="Write this file: .jsonl .csv .tsv (each also .gz or .zst), .parquet, or .html: a page to read; "
+            "- is standard output, as without it.",
             rich_help_panel=_OUT,
         ),
     ] = None,
@@ -146,7 +147,7 @@ def predict(
     with TerminalReporter() as reporter:
         wanted = Wanted(model, folder, as_trained, parse_thresholds(threshold or []), abstain)
         job = Job(sources, unit, reading, wanted, Gate(strict), reporter)
-        if out is not None:
+        if out is not None and str(out) != "-":
             job.into_file(out, form or "", probabilities, restart)
         elif form == "table" or (form is None and output.is_terminal):
             _show(*job.predictions())
