@@ -28,7 +28,10 @@ _MANY = 20_000
 
 def read(
     sources: Annotated[
-        list[str], typer.Argument(help="Records of framing predict (.jsonl), or texts, folders, globs, - to tag first.")
+        list[str],
+        typer.Argument(
+            help="Records of framing predict (.jsonl, also .gz or .zst), or texts, folders, globs, - to tag first."
+        ),
     ],
     out: Annotated[Path, typer.Option("--output", "-o", help="The page; - is standard output.")] = Path("reading.html"),
     title: Annotated[str, typer.Option(help="What stands at the top of the page.")] = "",
