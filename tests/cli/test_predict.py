@@ -18,6 +18,7 @@ from framing.cli.main import app
 from framing.config import TfidfConfig
 from framing.dataset import Dataset, LabelMatrix
 from framing.errors import FramingError
+from framing.inference.resuming import Journal
 from framing.inference.tagger import CHUNK, Tagger, save_tagger
 from framing.model.baseline import Baseline
 from framing.model.calibration import Calibration
@@ -71,12 +72,72 @@ def test_bad_records_go_beside_and_the_rest_is_tagged(model: Path, tmp_path: Pat
     assert isinstance(strict.exception, FramingError)
 
 
+def test_a_second_process_on_one_output_leaves_the_bad_records_of_the_first(
+    model: Path, small_schema: Schema, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    source.write_text('nonsense\n{"text": "One."}\n')
+    with Journal(out, small_schema) as journal:
+        journal.begin({}, False)
+        part = tmp_path / "out.jsonl.rejected.jsonl.part"
+        part.write_text("of the first")
+        done = predict(model, source, "-o", out, "--restart")
+        assert "another process is writing it" in str(done.exception)
+        assert part.read_text() == "of the first"
+
+
+@pytest.mark.parametrize("name", ["in.csv", "sub/../in.csv", "link.csv"])
+def test_an_input_is_not_written_over(name: str, model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("id,text\na,One.\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.csv").symlink_to(source)
+    done = predict(model, source, "-o", tmp_path / name)
+    assert "is read and written at once" in str(done.exception)
+    assert source.read_text() == "id,text\na,One.\n"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_bad_records_that_are_tagged_are_not_written_over(model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "out.csv.rejected.jsonl"
+    source.write_text('{"place": "a", "reason": "b", "text": "One."}\n')
+    done = predict(model, source, "-o", tmp_path / "out.csv")
+    assert isinstance(done.exception, FramingError)
+    assert source.exists()
+
+
+@pytest.mark.parametrize("sources", ["", "*", "**/*"])
+def test_a_folder_that_holds_the_output_is_read_without_it(sources: str, model: Path, tmp_path: Path) -> None:
+    (tmp_path / "tags.txt").write_text("The North wants talks.")
+    (tmp_path / "in.jsonl").write_text('{"text": "One."}\nnonsense\n')
+    out = tmp_path / "tags.jsonl"
+    first = predict(model, tmp_path / sources, "-o", out)
+    written = out.read_bytes()
+    again = predict(model, tmp_path / sources, "-o", out)
+    assert (first.exit_code, again.exit_code) == (3, 3), again.output
+    assert out.read_bytes() == written
+    assert "not read" not in first.stderr
+    assert again.stderr.count("tags.jsonl is not read: this command writes it") == 1
+    assert again.stderr.count("tags.jsonl.rejected.jsonl is not read") == 1
+    out.unlink()
+    (tmp_path / "tags.txt").unlink()
+    (tmp_path / "in.jsonl").unlink()
+    assert isinstance(predict(model, tmp_path, "-o", out).exception, FramingError)
+
+
 @pytest.mark.parametrize("content", ["nonsense\n" * 5, "nonsense\n" * 2000 + '{"text": "One."}\n', ""])
 def test_input_that_is_bad_as_a_whole_leaves_nothing(content: str, model: Path, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(content)
     done = predict(model, tmp_path / "in.jsonl", "-o", tmp_path / "sub" / "out.jsonl")
     assert isinstance(done.exception, FramingError)
     assert not [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "in.jsonl"]
+
+
+@pytest.mark.parametrize("size", ["inf", "nan", "1e300", "0", "-1"])
+def test_a_limit_that_is_no_size_of_a_document_is_refused(size: str, model: Path) -> None:
+    done = predict(model, "-", "--max-document", size, stdin=b"Text.")
+    assert isinstance(done.exception, FramingError), done.output
+    assert "--max-document" in str(done.exception)
 
 
 def test_formats_on_standard_output(model: Path) -> None:
@@ -88,6 +149,23 @@ def test_formats_on_standard_output(model: Path) -> None:
     assert "probabilities" not in record
     assert "\x1b[31m" not in predict(model, "-", "--format", "table", stdin=text).stdout
     assert isinstance(predict(model, "-", "--format", "parquet", stdin=text).exception, FramingError)
+
+
+def test_a_dash_is_standard_output(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = predict(model, "-", "-o", "-", stdin=b"The North wants talks.")
+    assert json.loads(done.stdout)["text"] == "The North wants talks."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_standard_output_on_a_full_disk_is_told(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "One."}\nnonsense\n')
+    command = [sys.executable, "-m", "framing.cli.main", "predict", tmp_path / "in.jsonl", "--model", model]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: output: no space left on device")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_killed_output_is_completed_as_if_it_had_not_been(model: Path, tmp_path: Path) -> None:

@@ -60,6 +60,22 @@ def test_texts_are_tagged_first_and_say_where_they_come_from(project: Path, tagg
     assert '"e":' not in page
 
 
+def test_a_page_is_neither_its_own_source_nor_written_over_one(project: Path, tagger: Path, tmp_path: Path) -> None:
+    text = (project / "texts" / "article0.txt").read_text()
+    (tmp_path / "article0.txt").write_text(text)
+    pages = []
+    for _ in range(2):
+        read(tmp_path, "-o", tmp_path / "a.html", "--model", tagger)
+        pages.append((tmp_path / "a.html").read_text())
+    assert pages[0] == pages[1]
+    with pytest.raises(FramingError, match="is read and written at once"):
+        read(tmp_path / "article0.txt", "-o", tmp_path / "article0.txt", "--model", tagger)
+    assert (tmp_path / "article0.txt").read_text() == text
+    (tmp_path / "article0.txt").unlink()
+    with pytest.raises(FramingError, match="a.html: is all there is to read"):
+        read(tmp_path, "-o", tmp_path / "a.html", "--model", tagger)
+
+
 def test_evidence_is_there_when_asked_for(project: Path, tagger: Path, tmp_path: Path) -> None:
     read(project / "texts" / "article0.txt", "-o", tmp_path / "page.html", "--model", tagger, "--evidence")
     assert '"e":{"2":[[' in (tmp_path / "page.html").read_text()

@@ -88,6 +88,25 @@ def test_a_bomb_is_stopped(suffix: str, tmp_path: Path, monkeypatch: pytest.Monk
     assert "grows more than 300-fold" in faults[-1]
 
 
+def test_a_pipe_may_grow_as_a_file_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "ALLOWANCE", 1_000)
+    many = b"".join(b'{"text": "Number %d of many."}\n' % n for n in range(1000))
+    with (tmp_path / "crawl.warc").open("wb") as file:
+        writer = WARCWriter(file, gzip=False)
+        for number in range(3):
+            headers = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.0")
+            payload = io.BytesIO(PAGE.format(f"Title {number}").encode() * 3)
+            url = f"http://news.example/{number}"
+            writer.write_record(writer.create_warc_record(url, "response", payload=payload, http_headers=headers))
+    crawl = (tmp_path / "crawl.warc").read_bytes()
+    for data, count in ((gzip.compress(many), 1000), (PACK["zst"](many), 1000), (crawl, 3)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        ids, faults = read(Path("-"))
+        assert (len(ids), faults) == (count, [])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(gzip.compress(b"0" * 5_000_000))))
+    assert "grows more than 300-fold" in read(Path("-"))[1][0]
+
+
 def test_a_web_archive_gives_its_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (tmp_path / "crawl.warc.gz").open("wb") as file:
         writer = WARCWriter(file, gzip=True)

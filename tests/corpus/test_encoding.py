@@ -69,5 +69,15 @@ def test_a_stream_that_is_not_utf8_from_its_first_accent_on_keeps_one_encoding()
 
 def test_the_users_word_binds() -> None:
     assert decode_text("Łódź".encode("cp1250"), "f", pytest.fail, given="cp1250") == "Łódź"
-    with pytest.raises(FramingError, match="no such encoding"):
-        known_encoding("klingon")
+    for name in ("klingon", "base64", "undefined"):
+        with pytest.raises(FramingError, match="no such encoding"):
+            known_encoding(name)
+    assert lines("größe\n".encode("cp1252"), given="idna")[1][0].place == "f:1"
+
+
+@pytest.mark.parametrize("declared", ["undefined", "idna", "punycode", "hex", "klingon"])
+def test_a_declared_encoding_that_explains_nothing_is_passed_over(declared: str) -> None:
+    text = SENTENCES["cp1251"]
+    assert decode_text(text.encode("cp1251"), "f", lambda notice: None, declared=declared) == text
+    with pytest.raises(FramingError, match="f: not "):
+        decode_text(b"\xff", "f", pytest.fail, given="idna")

@@ -37,6 +37,11 @@ def test_markdown_is_read_without_its_marks() -> None:
     assert document.metadata == {"source": "m.md", "title": "A trip", "language": "en", "date": "2024-01-02"}
 
 
+def test_escapes_in_front_matter_are_whole_characters() -> None:
+    front = '---\ntitle: "\\ud83d\\ude00 and \\ud800"\n---\nText.'
+    assert read_markdown(front, "m", "m.md").metadata["title"] == "\U0001f600 and \ufffd"
+
+
 @given(st.text(), st.sampled_from(["", "---\n", "---\na: b\n---\n", "# ", "<div>"]))
 def test_any_text_is_some_markdown(text: str, opening: str) -> None:
     read_markdown(opening + text, "m", "m.md")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,14 @@ def test_bad_input_has_one_clear_message(name: str, content: bytes, finding: str
     assert finding in str(caught.value)
     assert caught.value.cure
     assert "\n" not in str(caught.value)
+
+
+def test_names_of_files_that_are_no_utf8_become_ids_that_a_file_can_hold(tmp_path: Path) -> None:
+    for name in (b"caf\xe9.txt", b"caf\xe8.txt"):
+        (tmp_path / os.fsdecode(name)).write_text("A text.")
+    documents = list(read_documents([tmp_path]))
+    assert [document.id for document in documents] == ["caf\\xe8", "caf\\xe9"]
+    assert documents[0].metadata["source"] == f"{tmp_path}/caf\\xe8.txt"
 
 
 def test_a_missing_file_is_named() -> None:

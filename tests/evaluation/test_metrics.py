@@ -131,6 +131,14 @@ def test_files_are_read_and_their_faults_named(tmp_path: Path) -> None:
     assert read_records_file(gold)["d:1"].document == "d"
 
 
+@pytest.mark.parametrize("share", ["high", "0.5", None, [0.5]])
+def test_a_probability_that_is_no_number_is_named(share: object, tmp_path: Path) -> None:
+    record = {"id": "a", "labels": {"stance": ["x"]}, "probabilities": {"stance": {"x": share}}}
+    (tmp_path / "p.jsonl").write_text(json.dumps(record))
+    with pytest.raises(FramingError, match=r"p.jsonl:1: the probability of stance.x is .*; write a number"):
+        read_records_file(tmp_path / "p.jsonl")
+
+
 def test_rows_and_names_of_a_report() -> None:
     sets = [{"a"}, {"b"}, {"a", "c"}]
     rows = score(judge(records(sets), records([{"a"}, {"a"}, {"c"}], probabilities=True)))

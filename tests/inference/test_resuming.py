@@ -142,6 +142,9 @@ def test_two_writers_of_one_output_are_kept_apart(small_schema: Schema, tmp_path
         first.begin(FACTS, False)
         with pytest.raises(FramingError, match="another process"):
             second.begin(FACTS, False)
+        second.__exit__()
+        assert first.part.exists()
+        assert first.state.exists()
 
 
 def test_a_full_disk_is_told_and_gone_on_from(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +159,22 @@ def test_a_full_disk_is_told_and_gone_on_from(run: Run, tmp_path: Path, monkeypa
             run(tmp_path / "out.jsonl")
     run(tmp_path / "out.jsonl")
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_rejects_on_a_full_disk_are_told_and_hide_no_other_fault(tmp_path: Path) -> None:
+    def fill(rejects: Rejects) -> None:
+        rejects.__enter__()
+        rejects.file = Path("/dev/full").open("w")  # what it takes fails when it is flushed
+        rejects.file.write("x")
+
+    told = Rejects(tmp_path / "o.csv")
+    fill(told)
+    with pytest.raises(FramingError, match=r"no space left.*run the same command again"):
+        told.finish()
+    hidden = Rejects(tmp_path / "o.csv")
+    fill(hidden)
+    hidden.__exit__(None, None, None)
+    assert list(tmp_path.glob("*.part")) == []
 
 
 def test_nothing_is_left_of_an_output_that_never_began(small_schema: Schema, tmp_path: Path) -> None:

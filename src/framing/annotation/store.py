@@ -44,6 +44,14 @@ def labels_from_json(value: Mapping[str, Any]) -> Labels:
     }
 
 
+def placed_labels(value: Mapping[str, Any], place: str) -> Labels:
+    """`labels_from_json` of a record at a place; raises FramingError for a facet that holds no label ids."""
+    for facet, chosen in value.items():
+        if not isinstance(chosen, str | list | None):
+            raise FramingError(place, f"facet {facet!r} holds {chosen!r:.40}", "write a label id or a list of them")
+    return labels_from_json(value)
+
+
 def read_annotations(sources: Iterable[str | Path], schema: Schema) -> tuple[list[Placed], list[FramingError]]:
     """All readable annotations of the files and all faults of the others: of JSON, of keys, of labels, doubles."""
     placed: list[Placed] = []
@@ -74,10 +82,7 @@ def _parse(record: Mapping[str, Any], place: str, schema: Schema) -> Annotation:
             raise FramingError(place, f"the record has no {key!r}", f"it needs {', '.join(KEYS[:4])}")
     if not isinstance(record["labels"], dict):
         raise FramingError(place, "'labels' is no object", 'write {"facet": ["label", ...], ...}')
-    for facet, chosen in record["labels"].items():
-        if not isinstance(chosen, str | list | None):
-            raise FramingError(place, f"facet {facet!r} holds {chosen!r:.40}", "write a label id or a list of them")
-    labels = labels_from_json(record["labels"])
+    labels = placed_labels(record["labels"], place)
     wrong = schema.violations(labels)
     if wrong:
         finding, _, cure = wrong[0].partition("; ") if len(wrong) == 1 else (" | ".join(wrong), "", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import warnings
@@ -15,25 +16,40 @@ from framing.cli import compare, data, demo, evaluate, export, models, predict, 
 from framing.cli.terminal import errors, visible
 from framing.errors import FramingError
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a disk answers that takes no more; where a write fails, unlike where a file is opened, no name is told."""
+
 
 class _Commands(typer.core.TyperGroup):
     """What ends a command from outside: Typer would turn these into other exit codes by itself."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # here a failure can still be told
+            return result
         except BrokenPipeError:
             # the reader of a pipe (head, less) has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            _write_no_more()
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             errors.print("\ninterrupted", style="yellow")
             raise typer.Exit(130) from None
         except OSError as error:
-            if error.filename is None:
-                raise
             finding = str(error.strerror).lower()
-            raise FramingError(str(error.filename), finding, "check the path, its permissions and the disk") from None
+            if error.filename is not None:
+                cure = "check the path, its permissions and the disk"
+                raise FramingError(str(error.filename), finding, cure) from None
+            if error.errno in _DISK:
+                _write_no_more()
+                raise FramingError("output", finding, "make room and run the same command again") from None
+            raise
+
+
+def _write_no_more() -> None:
+    """What still waits for standard output goes nowhere: at the end Python would try once more, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 app = typer.Typer(

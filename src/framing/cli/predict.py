@@ -51,7 +51,8 @@ def predict(
         typer.Option(
             "--output",
             "-o",
-            help="Write this file: .jsonl .csv .tsv (each also .gz or .zst), .parquet, or .html: a page to read.",
+            help="Write this file: .jsonl .csv .tsv (each also .gz or .zst), .parquet, or .html: a page to read; "
+            "- is standard output, as without it.",
             rich_help_panel=_OUT,
         ),
     ] = None,
@@ -97,7 +98,8 @@ def predict(
         str, typer.Option(help="Of CSV; else the one of , ; tab | that the header shows.", rich_help_panel=_IN)
     ] = "",
     max_document: Annotated[
-        float, typer.Option(min=0.001, help="Reject a longer text, in megabytes.", rich_help_panel=_BAD)
+        float,
+        typer.Option(help="Reject a longer text, in megabytes, from 0.001 to 1000.", rich_help_panel=_BAD),
     ] = 10,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first bad record.", rich_help_panel=_BAD)
@@ -133,6 +135,8 @@ def predict(
         delimiter = "\t"
     if len(delimiter) > 1:
         raise FramingError(f"--delimiter {delimiter!r}", "more than one character", "write one, as in ';'")
+    if not 0.001 <= max_document <= 1000:  # nan is not either; a document is held whole
+        raise FramingError(f"--max-document {max_document:g}", "out of range", "write megabytes from 0.001 to 1000")
     reading = Reading(
         columns=Columns(text_column, id_column, title_column, date_column, language_column),
         kind=input_format or "",
@@ -143,7 +147,7 @@ def predict(
     with TerminalReporter() as reporter:
         wanted = Wanted(model, folder, as_trained, parse_thresholds(threshold or []), abstain)
         job = Job(sources, unit, reading, wanted, Gate(strict), reporter)
-        if out is not None:
+        if out is not None and str(out) != "-":
             job.into_file(out, form or "", probabilities, restart)
         elif form == "table" or (form is None and output.is_terminal):
             _show(*job.predictions())

@@ -19,6 +19,7 @@ from framing.records import Document, Paragraph, Prediction
 from framing.schema import Schema
 
 if TYPE_CHECKING:
+    from framing.corpus.sources import Reading
     from framing.inference.engine import Engine
     from framing.inference.evidence import Spans
 
@@ -27,7 +28,10 @@ _MANY = 20_000
 
 def read(
     sources: Annotated[
-        list[str], typer.Argument(help="Records of framing predict (.jsonl), or texts, folders, globs, - to tag first.")
+        list[str],
+        typer.Argument(
+            help="Records of framing predict (.jsonl, also .gz or .zst), or texts, folders, globs, - to tag first."
+        ),
     ],
     out: Annotated[Path, typer.Option("--output", "-o", help="The page; - is standard output.")] = Path("reading.html"),
     title: Annotated[str, typer.Option(help="What stands at the top of the page.")] = "",
@@ -58,6 +62,7 @@ def read(
 
     framing read article.txt --evidence                also the words that weighed
     """
+    from framing.corpus.sources import Reading, find_files
     from framing.inference.prediction import whole_file
     from framing.inference.tags import are_tags, read_tags
     from framing.schema_file import read_schema
@@ -65,17 +70,19 @@ def read(
     documents: dict[str, dict[str, str]] = {}
     evidence: dict[str, dict[str, Spans]] = {}
     notes = Notes(documents, evidence)
+    own = () if str(out) == "-" else (out,)
     with TerminalReporter() as reporter:
-        if are_tags(sources):
+        files = find_files(sources, own, reporter.say)
+        if are_tags(files):
             known = read_schema(schema)
             tagger = load_tagger(model, folder, reporter)[0] if words else None
             if tagger and tagger.schema.fingerprint != known.fingerprint:
                 raise FramingError(str(schema), f"is not the schema of {model}", "give the model that made the records")
-            predictions: Iterable[Prediction] = read_tags(sources, known, documents)
+            predictions: Iterable[Prediction] = read_tags(files, known, documents)
         else:
             tagger = load_tagger(model, folder, reporter)[0]
             known = tagger.schema
-            predictions = tagger.tag(_paragraphs(sources, documents))
+            predictions = tagger.tag(_paragraphs(sources, Reading(own=own), documents))
         if tagger and words:
             predictions = _weighed(predictions, tagger.engine, known, evidence)
         watched = _watched(predictions, reporter, 32 if words else 512 if tagger else 10_000)
@@ -91,13 +98,13 @@ def read(
         webbrowser.open(out.resolve().as_uri())
 
 
-def _paragraphs(sources: list[str], documents: dict[str, dict[str, str]]) -> Iterator[Paragraph]:
+def _paragraphs(sources: list[str], reading: Reading, documents: dict[str, dict[str, str]]) -> Iterator[Paragraph]:
     """The sources' paragraphs; what is known about each document is put into `documents`."""
     from framing.corpus.paragraphs import split_documents
     from framing.corpus.reading import read_documents
 
     def noted() -> Iterator[Document]:
-        for document in read_documents(sources):
+        for document in read_documents(sources, reading):
             documents[document.id] = dict(document.metadata)
             yield document
 

@@ -132,14 +132,17 @@ class Job:
         from framing.inference.writing import form_of
 
         form = form_of(out, kind, probabilities)
-        with Rejects(out) as rejects:
-            self.gate.keep = rejects.add
-            paragraphs = self.paragraphs()
-            tagger, path = self.tagger()
-            with Journal(out, tagger.schema) as journal:
-                if not journal.begin(self.facts(tagger, path), restart):
-                    self.reporter.say(f"{out} was complete already")
-                    return
+        rejects = Rejects(out)
+        self.gate.keep = rejects.add
+        # an earlier call's output may lie in the folder that is read
+        self.reading = replace(self.reading, own=(out, rejects.path))
+        paragraphs = self.paragraphs()
+        tagger, path = self.tagger()
+        with Journal(out, tagger.schema) as journal:
+            if not journal.begin(self.facts(tagger, path), restart):
+                self.reporter.say(f"{out} was complete already")
+                return
+            with rejects:
                 recent = Recent()
                 paragraphs = journal.skip(paragraphs, recent)
                 if journal.kept:
@@ -167,7 +170,7 @@ class Job:
         columns = {key: getattr(reading.columns, key) for key in ("text", "id", "title", "date", "language")}
         how = {key: getattr(reading, key) for key in ("kind", "encoding", "delimiter", "max_bytes")}
         return {
-            "inputs": fingerprint_inputs(find_files(self.sources)),
+            "inputs": fingerprint_inputs(find_files(self.sources, reading.own)),
             "options": {"unit": self.unit, **how, "columns": columns, **self.wanted.deciding},
             "model": f"{tagger.name} {fingerprint_folder(folder)}",
             "program": __version__,
@@ -195,6 +198,7 @@ class Job:
             write(predictions, schema, sys.stdout, form, visible)
         else:
             write(TaggingProgress(self.reading.meter, 0).watch(predictions), schema, sys.stdout, form)
+        sys.stdout.flush()  # here a full disk can still be told, whatever the exit code will be
 
 
 def _chain(first: Paragraph, rest: Iterator[Paragraph]) -> Iterator[Paragraph]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
-from framing.corpus.sources import MEGABYTE, STDIN, Reading, kind_of, safe_id
+from framing.corpus.sources import MEGABYTE, STDIN, Reading, kind_of, readable, safe_id
 from framing.errors import FramingError
 
 ALLOWANCE = 100 * MEGABYTE
@@ -41,7 +41,7 @@ def open_members(file: Path, base: str, reading: Reading) -> Iterator[Member]:
 
     Raises FramingError where the whole file cannot be read; a bad member of an archive is rejected alone.
     """
-    place = "standard input" if str(file) == STDIN else str(file)
+    place = "standard input" if str(file) == STDIN else readable(str(file))
     kind, compression = kind_of(file.name)
     kind = reading.kind or kind
     with _open(file, place) as raw:
@@ -55,11 +55,10 @@ def open_members(file: Path, base: str, reading: Reading) -> Iterator[Member]:
         if kind == "zip":
             yield from _zip_members(raw, place, base, reading)
             return
-        packed: Callable[[], int] = raw.tell if str(file) != STDIN else lambda: 0
         if kind == "warc":
-            yield from _warc_pages(raw, Growth(place, packed))
+            yield from _warc_pages(raw, Growth(place, raw.tell))
             return
-        stream = raw if not compression else _unpacked(raw, compression, Growth(place, packed))
+        stream = raw if not compression else _unpacked(raw, compression, Growth(place, raw.tell))
         yield Member(place, base, kind or _sniff(stream.peek(4096)[:4096])[0] or "text", stream)
 
 
@@ -96,11 +95,29 @@ class _Unpacking(io.RawIOBase):
         return len(part)
 
 
+class _Counted(io.RawIOBase):
+    """A pipe that tells how far it was read, as a file does, so that growth is measured alike."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.count = inner, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        read: int | None = self.inner.readinto(buffer)
+        self.count += read or 0
+        return read
+
+    def tell(self) -> int:
+        return self.count
+
+
 def _open(file: Path, place: str) -> Any:
     if str(file) == STDIN:
         # its raw stream gives what there is; its buffered one would wait for a full buffer
         stdin: Any = sys.stdin.buffer
-        return io.BufferedReader(getattr(stdin, "raw", stdin), _BUFFER)
+        return io.BufferedReader(_Counted(getattr(stdin, "raw", stdin)), _BUFFER)
     try:
         return file.open("rb", buffering=_BUFFER)
     except OSError as error:

@@ -82,23 +82,30 @@ def decode_utf8(data: bytes, place: str) -> str:
 def _try(data: bytes, encoding: str | None) -> str | None:
     try:
         return data.decode(encoding) if encoding else None
-    except (UnicodeDecodeError, LookupError):
+    except (ValueError, LookupError):  # some codecs of Python (undefined, idna) raise other errors than the usual one
         return None
 
 
 def _decode(data: bytes, encoding: str, place: str) -> str:
     try:
         return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        finding = f"not {encoding}: byte 0x{data[error.start]:02x} at offset {error.start}"
-        raise FramingError(place, finding, _CURE) from None
+    except UnicodeError as error:
+        raise FramingError(place, _unfit(encoding, error), _CURE) from None
+
+
+def _unfit(encoding: str, error: UnicodeError) -> str:
+    """What is wrong with bytes that are not in this encoding."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"not {encoding}: byte 0x{error.object[error.start]:02x} at offset {error.start}"
+    return f"not {encoding} ({error!s:.80})"
 
 
 def known_encoding(name: str) -> str:
-    """The name, if Python knows it; raises FramingError."""
+    """The name, if Python knows it as one of text (base64 is none); raises FramingError."""
     try:
+        "a".encode(name)
         return codecs.lookup(name).name
-    except LookupError:
+    except (LookupError, ValueError):
         cure = "write a name like utf-8, cp1251, koi8-r, gb18030"
         raise FramingError(f"--encoding {name}", "no such encoding", cure) from None
 
@@ -153,9 +160,9 @@ class Lines:
             return raw.decode("ascii")
         try:
             text = raw.decode(self.encoding or "utf-8")
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             if not self.is_ascii:
-                finding = f"not {self.encoding or 'utf-8'}: byte 0x{raw[error.start]:02x} at offset {error.start}"
+                finding = _unfit(self.encoding or "utf-8", error)
                 raise FramingError(f"{self.place}:{self.number}", finding, _CURE) from None
             self.is_ascii = False
             # one line is little to go by: what lies read ahead in the buffer helps

@@ -93,4 +93,6 @@ def _front_matter(source: str) -> tuple[dict[str, str], str]:
         return {}, source
     facts = {key: str(values[key]) for key in ("title", "date", "language") if values.get(key) is not None}
     lang = values.get("lang")
-    return ({"language": str(lang)} if lang else {}) | facts, source[found.end() :]
+    facts = ({"language": str(lang)} if lang else {}) | facts
+    # as in JSON, escapes can spell halves of characters
+    return {key: whole_unicode(value) for key, value in facts.items()}, source[found.end() :]

@@ -109,7 +109,7 @@ class Seen:
 
 
 def _members(sources: Iterable[str | Path], reading: Reading) -> Iterator[Member]:
-    files = name_files(sources)
+    files = name_files(sources, reading.own, reading.say)
     reading.meter.expect(files)
     for file, base in files.items():
         yield from _tolerant(open_members(file, base, reading), reading)

@@ -82,7 +82,10 @@ def _silent(_: str) -> None:
 
 @dataclass(frozen=True)
 class Reading:
-    """How inputs are read. `reject` is told each bad record and its fault; if it returns, reading goes on."""
+    """How inputs are read. `reject` is told each bad record and its fault; if it returns, reading goes on.
+
+    `own` are the files that the command itself writes; see `name_files`.
+    """
 
     columns: Columns = field(default_factory=Columns)
     kind: str = ""
@@ -92,6 +95,7 @@ class Reading:
     reject: Callable[[FramingError, Any], None] = stop
     say: Callable[[str], None] = _silent
     meter: Meter = field(default_factory=Meter)
+    own: tuple[Path, ...] = ()
 
 
 def kind_of(name: str) -> tuple[str, str]:
@@ -112,6 +116,11 @@ def stem_of(name: str) -> str:
     return path.stem
 
 
+def readable(name: str) -> str:
+    """A name of a file as text that any file can hold: bytes in it that are no UTF-8 stand as escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def safe_id(name: str) -> str:
     """A member's path as an id: its kind's suffix off, and nothing of a root, a drive or a way upwards left."""
     parts = [part for part in PurePosixPath(name.replace("\\", "/")).parts if part not in ("/", ".", "..")]
@@ -119,25 +128,46 @@ def safe_id(name: str) -> str:
     return "/".join([*parts[:-1], stem_of(parts[-1])]) if parts else "unnamed"
 
 
-def find_files(sources: Iterable[str | Path]) -> list[Path]:
-    """The files that paths, folders (searched through) and globs name, sorted within each source, each once."""
-    return list(name_files(sources))
+def find_files(
+    sources: Iterable[str | Path], own: Iterable[Path] = (), say: Callable[[str], None] = _silent
+) -> list[Path]:
+    """The files that paths, folders (searched through) and globs name, sorted within each source, each once.
+
+    For `own` and `say` see `name_files`.
+    """
+    return list(name_files(sources, own, say))
 
 
-def name_files(sources: Iterable[str | Path]) -> dict[Path, str]:
+def name_files(
+    sources: Iterable[str | Path], own: Iterable[Path] = (), say: Callable[[str], None] = _silent
+) -> dict[Path, str]:
     """The files and for each the id of its document: its name without suffix, below the folder that was searched.
 
     `news/a.txt` of the folder `news` is `a`, `news/2024/a.txt` is `2024/a`; where that is taken, the whole path.
+
+    `own` are the files that the command itself writes. One that a folder or a glob holds is left out and `say` is told;
+    one that is named raises FramingError, since writing it would destroy what was to be read.
     """
     found: dict[Path, str] = {}
     taken: set[str] = set()
+    there, left_out = [file for file in own if file.exists()], ""
     for source in sources:
         for file, base in _expand(source):
+            if any(file.samefile(written) for written in there if str(file) != STDIN):
+                if file == Path(source):
+                    raise FramingError(str(source), "is read and written at once", "name another file with --output")
+                left_out = f"{file}"
+                say(f"{left_out} is not read: this command writes it")
+                continue
             if file in found:
                 continue
-            name = base if base not in taken else safe_id(file.as_posix())
+            name = readable(base)
+            if name in taken:
+                name = readable(safe_id(file.as_posix()))
             taken.add(name)
             found[file] = name
+    if left_out and not found:
+        raise FramingError(left_out, "is all there is to read, and this command writes it", "name other sources")
     return found
 
 

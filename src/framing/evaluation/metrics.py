@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from framing.annotation.store import labels_from_json
+from framing.annotation.store import placed_labels
 from framing.corpus.reading import decode, json_lines
 from framing.errors import FramingError
 from framing.records import Labels
@@ -82,18 +82,20 @@ def read_records_file(path: Path) -> dict[str, Record]:
     for place, line in json_lines(decode(path), str(path)):
         if not isinstance(line.get("labels"), dict) or "id" not in line:
             raise FramingError(place, "no 'id' or no 'labels' object", 'write {"id", "language", "labels": {...}}')
-        for facet, chosen in line["labels"].items():
-            if not isinstance(chosen, str | list | None):
-                raise FramingError(place, f"facet {facet!r} holds {chosen!r:.40}", "write a label id or a list of them")
         shares = line.get("probabilities") or {}
         if not isinstance(shares, dict) or not all(isinstance(known, dict) for known in shares.values()):
             raise FramingError(place, "'probabilities' is no object of objects", 'write {"facet": {"label": 0.5}}')
+        for facet, known in shares.items():
+            for label, share in known.items():
+                if not isinstance(share, int | float):
+                    finding = f"the probability of {facet}.{label} is {share!r:.40}"
+                    raise FramingError(place, finding, "write a number, or leave it out")
         record_id = str(line["id"])
         if record_id in records:
             raise FramingError(place, f"id {record_id!r} stands twice", "keep one of the two")
         document = str(line.get("document") or record_id.rpartition(":")[0] or record_id)
         language = str(line.get("language") or "und")
-        labels = labels_from_json(line["labels"])
+        labels = placed_labels(line["labels"], place)
         records[record_id] = Record(record_id, language, document, labels, shares, str(line.get("text") or ""))
     if not records:
         raise FramingError(str(path), "the file is empty", "write one record a line")

@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -60,6 +61,7 @@ class Journal:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self.file.close()
+            self.file = None  # what lies there is the other's: nothing of it is tidied up
             raise FramingError(str(self.part), "another process is writing it", "wait for its end") from None
         end, self.kept = self._whole_chunks() if begun else (0, 0)
         self.count = self.kept
@@ -177,23 +179,31 @@ class Journal:
 
 
 class Rejects:
-    """Bad records into a file beside the output: place, reason, the record. None are no file."""
+    """Bad records into a file beside the output: place, reason, the record. None are no file.
+
+    Enter it as a context while the journal is held: until then what is added waits, for the file may be another
+    process's.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.with_name(path.name + ".rejected.jsonl")
         self.part = self.path.with_name(self.path.name + ".part")
         self.file: IO[str] | None = None
-        self.count = 0
+        self.waiting: list[str] | None = []
 
     def add(self, fault: FramingError, record: Any) -> None:
-        self.count += 1
-        if self.file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = self.part.open("w", encoding="utf-8")
         reason = f"{fault.finding}; {fault.cure}"
-        line = safe_json({"place": fault.place, "reason": reason, "record": _plain(record)})
+        line = safe_json({"place": fault.place, "reason": reason, "record": _plain(record)}) + "\n"
+        if self.waiting is not None:
+            self.waiting.append(line)
+        else:
+            self._write(line)
+
+    def _write(self, line: str) -> None:
         try:
-            self.file.write(line + "\n")
+            if self.file is None:
+                self.file = self.part.open("w", encoding="utf-8")
+            self.file.write(line)
         except OSError as error:
             raise _cannot_write(self.part, error) from None
 
@@ -201,15 +211,22 @@ class Rejects:
         """Give the file its name; the one of an earlier run goes."""
         self.path.unlink(missing_ok=True)
         if self.file is not None:
-            self.file.close()
-            self.part.replace(self.path)
+            try:
+                self.file.close()
+                self.part.replace(self.path)
+            except OSError as error:
+                raise _cannot_write(self.path, error) from None
 
     def __enter__(self) -> Rejects:
+        waiting, self.waiting = self.waiting or [], None
+        for line in waiting:
+            self._write(line)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.file is not None:
-            self.file.close()
+            with suppress(OSError):  # it is removed, and an error that ends the run is not to be hidden by this one
+                self.file.close()
         self.part.unlink(missing_ok=True)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from framing.annotation.store import labels_from_json
-from framing.corpus.reading import decode, json_lines
-from framing.corpus.sources import STDIN, find_files
+from framing.annotation.store import placed_labels
+from framing.corpus.containers import open_members
+from framing.corpus.reading import TABLES, decode, json_lines
+from framing.corpus.sources import STDIN, Reading, find_files, kind_of
+from framing.corpus.tables import OWN_COLUMNS, read_rows
 from framing.errors import FramingError
 from framing.records import Paragraph, Prediction
 from framing.schema import Schema
@@ -17,14 +19,23 @@ _FACTS = ("title", "date", "source")
 
 
 def are_tags(sources: Iterable[str | Path]) -> bool:
-    """Whether the first file holds predictions and not texts; standard input is never looked into."""
+    """Whether the first file holds predictions and not texts; standard input is never looked into.
+
+    Raises FramingError for predictions in a table, which are not read back: as texts they would be tagged anew.
+    """
     file = find_files(sources)[0]
-    if str(file) == STDIN or file.suffix.lower() != ".jsonl":
+    kind, _ = kind_of(file.name)
+    if str(file) == STDIN or kind not in TABLES:
         return False
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
-        first = next((line for line in lines if line.strip()), "")
-    # a first line that is no JSON is reported by whoever reads the file whole
-    return '"labels"' in first and '"text"' in first
+    members = open_members(file, "", Reading())  # a name for it keeps the file open
+    _, _, first = next(read_rows(next(members), Reading()), ("", "", {}))
+    if kind == "jsonl":
+        return "labels" in first and "text" in first
+    columns = tuple(first)
+    if columns[: len(OWN_COLUMNS)] == OWN_COLUMNS and columns[-1] == "model":
+        cure = "give the JSON Lines, or tag the texts anew with `framing predict`"
+        raise FramingError(str(file), "a table of tags, which `framing read` does not read back", cure)
+    return False
 
 
 def read_tags(
@@ -48,7 +59,7 @@ def _prediction(record: Mapping[str, Any], place: str, schema: Schema) -> Predic
     for key, kind in (("id", str), ("text", str), ("labels", dict)):
         if not isinstance(record.get(key), kind):
             raise FramingError(place, f"the record has no {key!r}", "give what `framing predict` wrote")
-    labels = labels_from_json(record["labels"])
+    labels = placed_labels(record["labels"], place)
     unknown = [fault for fault in schema.violations(labels) if fault.startswith("unknown")]
     if unknown:
         cure = f"were these tags made with another schema than {schema.name!r}? give it with --schema"

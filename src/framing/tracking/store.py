@@ -26,6 +26,17 @@ def store_uri(config: TrackingConfig) -> str:
     return own or f"sqlite:///{(config.folder / 'mlflow.db').absolute()}"
 
 
+def sqlite_file(uri: str) -> Path | None:
+    """The file of an sqlite store, which may be named with options (`?timeout=60`); None for any other store."""
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
+
+
+def missing_file(config: TrackingConfig) -> Path | None:
+    """The sqlite file of the store, if it is not there: whoever connected would make one to find it empty."""
+    file = sqlite_file(store_uri(config))
+    return file if file is not None and not file.is_file() else None
+
+
 def quiet() -> Any:
     """MLflow without its chatter, and with short patience."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -245,7 +256,7 @@ def run_config_text(config: TrackingConfig, run_id: str) -> str:
 
 def run_rows(config: TrackingConfig) -> list[list[str]]:
     """Name (nested ones indented under their parents), status, headline, start and id of all runs, newest first."""
-    if store_uri(config).startswith("sqlite") and not (config.folder / "mlflow.db").is_file() and config.uri is None:
+    if missing_file(config):
         return []
     mlflow = connect(config)
     mark_killed(mlflow, [_experiment(mlflow, config)])

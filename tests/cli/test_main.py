@@ -1,0 +1,17 @@
+"""How the command ends when what it writes to takes no more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+
+def test_a_full_disk_is_an_error_of_one_line(project: Path) -> None:
+    command = [sys.executable, "-m", "framing.cli.main", "schema", "check", project / "schema.yaml"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == "error: output: no space left on device; make room and run the same command again\n"
