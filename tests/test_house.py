@@ -35,6 +35,7 @@ HOMES = {
     "torch": {
         "model.backbone",
         "model.classifier",
+        "model.dropout",
         "model.weights",
         "training",
         "trunk",
