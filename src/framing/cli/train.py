@@ -50,16 +50,22 @@ def train(
         finding = "a run goes on with the configuration it began with"
         raise FramingError(resumed[0], finding, "give nothing but resume= and tracking settings, or start a new run")
     folder = conf or conf_folder()
+    swept = None
     if {"-m", "--multirun"} & set(words):
-        _train_several(folder, [word for word in words if word not in ("-m", "--multirun")])
-        return
-    values = compose_values(folder, words)
+        swept = combinations([word for word in words if word not in ("-m", "--multirun")])
     if show_config:
-        import yaml
+        _show_config([compose_values(folder, combination) for combination in swept or [words]])
+    elif swept is not None and len(swept) > 1:
+        _train_several(folder, swept)
+    else:
+        _train_one(compose_values(folder, swept[0] if swept else words))
 
-        typer.echo(yaml.safe_dump(values, sort_keys=False))
-        return
-    _train_one(values)
+
+def _show_config(composed: list[dict[str, Any]]) -> None:
+    """One configuration as YAML, or several as documents of one YAML stream."""
+    import yaml
+
+    typer.echo(yaml.safe_dump_all(composed, sort_keys=False))
 
 
 def _train_one(values: Mapping[str, Any]) -> None:
@@ -75,12 +81,8 @@ def _train_one(values: Mapping[str, Any]) -> None:
     _show(result, config)
 
 
-def _train_several(folder: Path, words: list[str]) -> None:
+def _train_several(folder: Path, swept: list[list[str]]) -> None:
     """One run for each combination of values, under one parent; all are checked before the first begins."""
-    swept = combinations(words)
-    if len(swept) == 1:
-        _train_one(compose_values(folder, swept[0]))
-        return
     fixed = set.intersection(*(set(combination) for combination in swept))
     labels = [" ".join(word for word in combination if word not in fixed) for combination in swept]
     checked = {label: check_config(compose_values(folder, c)) for label, c in zip(labels, swept, strict=True)}
