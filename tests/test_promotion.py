@@ -236,4 +236,9 @@ def test_the_commands_say_it_in_words_and_exit_codes(store: TrackingConfig, tmp_
     code, text = framing("models", "rollback")
     assert (code, text.strip()) == (0, "framing version 1 is the champion again, in place of 2")
     assert framing("promote", "99")[0] == 2
+    done = CliRunner().invoke(
+        app, ["promote", "2", "--json", "--force", "to read it", "--folder", str(store.folder)], catch_exceptions=False
+    )
+    assert json.loads(done.stdout)["version"] == 2, "nothing but JSON on standard output"
+    assert "framing version 2 is the champion now" in done.stderr
     assert framing("compare", "good")[0] == 2

@@ -134,8 +134,8 @@ def promote(
     uses = promotion.note_use(config, found)
     _show(found, uses, as_json)
     promotion.promote(config, found, force)
-    number = found.challenger.number
-    output.print(f"{config.model_name} version {number} is the champion now", highlight=False)
+    said = errors if as_json else output  # who reads the JSON wants nothing after it
+    said.print(f"{config.model_name} version {found.challenger.number} is the champion now", highlight=False)
 
 
 def _show(found: Any, uses: int, as_json: bool) -> None:
