@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from framing.cli.tagging import REJECTED, Gate, Job, Unit, Wanted, parse_thresholds
-from framing.cli.terminal import GROUP_COLOURS, TerminalReporter, output, visible
+from framing.cli.terminal import GROUP_COLOURS, TerminalReporter, is_on_terminal, output, visible
 from framing.errors import FramingError
 from framing.records import Prediction
 from framing.schema import Schema
@@ -145,7 +145,7 @@ def predict(
         job = Job(sources, unit, reading, wanted, Gate(strict), reporter)
         if out is not None:
             job.into_file(out, form or "", probabilities, restart)
-        elif form == "table" or (form is None and output.is_terminal):
+        elif form == "table" or (form is None and is_on_terminal()):
             _show(*job.predictions())
         else:
             job.to_output(form or "jsonl", probabilities)

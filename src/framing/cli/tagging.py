@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from framing.cli.terminal import TerminalReporter, output, visible
+from framing.cli.terminal import TerminalReporter, is_on_terminal, visible
 from framing.cli.train import tracking_config
 from framing.errors import FramingError
 from framing.records import Paragraph, Prediction
@@ -191,7 +191,7 @@ class Job:
         form = Form(kind, "", kind == "jsonl" if probabilities is None else probabilities)
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", newline="")
-        if output.is_terminal:
+        if is_on_terminal():
             write(predictions, schema, sys.stdout, form, visible)
         else:
             write(TaggingProgress(self.reading.meter, 0).watch(predictions), schema, sys.stdout, form)
