@@ -10,7 +10,7 @@ import typer
 
 from framing.cli.compose import combinations, compose_values, conf_folder
 from framing.cli.terminal import TerminalReporter, output, table
-from framing.config import RunConfig, TrackingConfig, check_config
+from framing.config import RunConfig, TrackingConfig, check_config, check_tracking
 from framing.errors import FramingError, raise_all
 
 Overrides = Annotated[
@@ -136,20 +136,36 @@ def _show(result: Any, config: RunConfig) -> None:
         output.print("  make ui                          compare runs in the MLflow UI", highlight=False)
 
 
-def tracking_config(folder: Path) -> Any:
+def tracking_config(folder: Path) -> TrackingConfig:
     """The configured tracking, at `folder`: the one group of conf/ that it is, without Hydra where it is plain YAML.
 
     Composing everything would take `framing predict` half a second of its three.
     """
-    import yaml
-
     conf = conf_folder()
-    choices = yaml.safe_load((conf / "train.yaml").read_text(encoding="utf-8"))
+    _, choices = _read_yaml(conf / "train.yaml")
     chosen = [item["tracking"] for item in choices.get("defaults", []) if isinstance(item, dict) and "tracking" in item]
     file = conf / "tracking" / f"{chosen[0] if chosen else ''}.yaml"
-    text = file.read_text(encoding="utf-8") if file.is_file() else "${"
+    text, values = _read_yaml(file) if file.is_file() else ("${", {})
     if "${" in text or "defaults" in text or "tracking" in choices:
         config = check_config(compose_values(conf, [])).tracking
     else:
-        config = TrackingConfig.model_validate(yaml.safe_load(text))
+        config = check_tracking(values)
     return config.model_copy(update={"folder": folder})
+
+
+def _read_yaml(file: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a file of conf/, and the values in it."""
+    import yaml
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise FramingError(str(file), f"not UTF-8 at byte {error.start}", "save the file as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}" if mark else str(file)
+        raise FramingError(place, f"not YAML ({getattr(error, 'problem', error)})", "mend the syntax") from None
+    if not isinstance(values, dict):
+        raise FramingError(str(file), "it holds no values", "write KEY: VALUE lines, like the other files of conf/")
+    return text, values
