@@ -127,15 +127,15 @@ def test_a_local_champion_is_found_without_mlflow_and_by_it_alike(runs: Path) ->
 
     config = tracking_config(runs)
     for reference in ("models:/framing@champion", "models:/framing/1"):
-        light = registry._local_model(registry.store_uri(config), reference)
+        light = registry._local_model(registry.store_file(config), reference)
         assert light is not None
         assert light[1] == "models:/framing/1"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(registry, "_local_model", lambda uri, reference: None)
+            patch.setattr(registry, "_local_model", lambda file, reference: None)
             folder, name = registry.resolve(config, reference)
         assert (folder.resolve(), name) == (light[0].resolve(), light[1])
     for unknown in ("models:/framing@nobody", "models:/framing/99", "models:/other/1", "models:/framing"):
-        assert registry._local_model(registry.store_uri(config), unknown) is None
+        assert registry._local_model(registry.store_file(config), unknown) is None
 
 
 def test_the_tracking_of_a_configuration_is_the_one_that_hydra_composes(tmp_path: Path) -> None:

@@ -22,11 +22,13 @@ def list_runs(folder: Folder = Path("runs")) -> None:
 
     framing runs list
     """
-    from framing.tracking.store import run_rows
+    from framing.tracking.store import run_rows, store_file
 
-    rows = run_rows(tracking_config(folder))
+    config = tracking_config(folder)
+    rows = run_rows(config)
     if not rows:
-        raise FramingError(str(folder), "no run is recorded there", "run `make train` first")
+        place = str(store_file(config) or config.experiment)
+        raise FramingError(place, "no run is recorded there", "run `make train` first")
     table("runs, newest first", ["run", "status", "headline", "began", "id"], rows, numbers_from=9)
 
 

@@ -17,7 +17,7 @@ from urllib.request import url2pathname
 from framing.config import TrackingConfig
 from framing.errors import FramingError, MissingChampion
 from framing.tracking.runs import check_store
-from framing.tracking.store import connect, find_run, store_uri
+from framing.tracking.store import connect, find_run, missing_store, store_file
 from framing.tracking.tracker import TAGGER
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -179,11 +179,9 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
     if not reference.startswith(("runs:/", "models:/")):
         cure = "give a tagger's folder, runs:/ID, models:/NAME/VERSION or models:/NAME@champion"
         raise FramingError(f"--model {reference}", "no such folder", cure)
-    if store_uri(config).startswith("sqlite") and not (config.folder / "mlflow.db").is_file():
-        raise MissingChampion(
-            f"--model {reference}", f"no run is recorded in {config.folder}", "run `make train` first"
-        )
-    if reference.startswith("models:/") and (local := _local_model(store_uri(config), reference)):
+    if missing := missing_store(config):
+        raise MissingChampion(f"--model {reference}", f"no run is recorded in {missing}", "run `make train` first")
+    if reference.startswith("models:/") and (local := _local_model(store_file(config), reference)):
         return local
     mlflow = connect(config)
     name, _, alias = reference.removeprefix("models:/").partition("@")
@@ -203,14 +201,13 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
     return found, reference
 
 
-def _local_model(uri: str, reference: str) -> tuple[Path, str] | None:
+def _local_model(file: Path | None, reference: str) -> tuple[Path, str] | None:
     """A registered tagger of an sqlite store whose files lie on this disk, found without MLflow.
 
     Loading MLflow takes longer than tagging a page. Whatever is not as expected is left to it: None.
     """
     name, _, version = reference.removeprefix("models:/").replace("@", "/@").partition("/")
-    file = Path(uri.removeprefix("sqlite:///").partition("?")[0])  # a store may be named with options
-    if not uri.startswith("sqlite:///") or not file.is_file():
+    if file is None or not file.is_file():
         return None
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as store:

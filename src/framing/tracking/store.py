@@ -26,6 +26,20 @@ def store_uri(config: TrackingConfig) -> str:
     return own or f"sqlite:///{(config.folder / 'mlflow.db').absolute()}"
 
 
+def store_file(config: TrackingConfig) -> Path | None:
+    """The sqlite file that the store's address names; None if the store is something else, as a server."""
+    uri = store_uri(config)
+    if not uri.startswith("sqlite:///") or uri.startswith(("sqlite:///:memory:", "sqlite:///file:")):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0])  # a store may be named with options
+
+
+def missing_store(config: TrackingConfig) -> Path | None:
+    """The store's sqlite file if nothing has been recorded in it yet: else it would be made there to be empty."""
+    file = store_file(config)
+    return file if file is not None and not file.is_file() else None
+
+
 def quiet() -> Any:
     """MLflow without its chatter, and with short patience."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -241,7 +255,7 @@ def run_config_text(config: TrackingConfig, run_id: str) -> str:
 
 def run_rows(config: TrackingConfig) -> list[list[str]]:
     """Name (nested ones indented under their parents), status, headline, start and id of all runs, newest first."""
-    if store_uri(config).startswith("sqlite") and not (config.folder / "mlflow.db").is_file() and config.uri is None:
+    if missing_store(config):
         return []
     mlflow = connect(config)
     mark_killed(mlflow, [_experiment(mlflow, config)])
