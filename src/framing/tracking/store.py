@@ -94,6 +94,10 @@ def _experiment(mlflow: Any, config: TrackingConfig) -> str:
     with FileLock(config.folder / ".store.lock"):
         try:
             found = mlflow.get_experiment_by_name(config.experiment)
+            if found is not None and found.lifecycle_stage == "deleted":  # the store keeps it, and its name
+                restore = f"restore it (`mlflow experiments restore --experiment-id {found.experiment_id}`)"
+                cure = f"{restore}, or take another with tracking.experiment=NAME"
+                raise FramingError(f"experiment {config.experiment!r}", "it was deleted in the store", cure)
             if found is not None:
                 return str(found.experiment_id)
             local = store_uri(config).startswith("sqlite")
@@ -204,9 +208,22 @@ def open_parent(config: RunConfig, name: str, tags: Mapping[str, str], run_id: s
     with said_if_unreachable(config.tracking):
         if run_id is None:
             run_id = str(client.create_run(experiment, tags=dict(tags), run_name=name).info.run_id)
+        elif _is_deleted(mlflow, run_id):
+            cure = f"restore it (`mlflow runs restore --run-id {run_id}`), or begin anew under another name"
+            raise FramingError(f"run {name!r}", "it was deleted in the store", cure)
         client.update_run(run_id, "RUNNING")
         client.set_tag(run_id, PROCESS, own_process())
     return MlflowTracker(run_id, config.tracking.folder / "checkpoints" / run_id, _patient(store_uri(config.tracking)))
+
+
+def _is_deleted(mlflow: Any, run_id: str) -> bool:
+    """Whether a run was deleted: the store keeps it, but lets nothing be written, or it forgot it for good."""
+    try:
+        return bool(mlflow.MlflowClient().get_run(run_id).info.lifecycle_stage == "deleted")
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return True
 
 
 def end_parent(tracker: Tracker, status: str) -> None:
