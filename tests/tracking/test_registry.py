@@ -57,3 +57,19 @@ def test_a_store_elsewhere_is_found_by_every_command(
     assert [version.aliases for version in registry.versions(config.tracking)] == [("champion",)]
     found = registry.resolve(config.tracking, "models:/framing@champion")
     assert found == (tmp_path / "taggers" / "1", "models:/framing/1")
+
+
+def test_rollback_passes_over_champions_that_were_deleted(overrides: Overrides, tmp_path: Path) -> None:
+    config = check_config(compose_values(ROOT / "conf", overrides(tmp_path / "runs")))
+    for number in (1, 2, 3):
+        registered(config, tmp_path / "taggers", number)
+        registry.promote(config.tracking, number, {})
+    client = connect(config.tracking).MlflowClient()
+    client.delete_model_version("framing", "2")
+    assert registry.rollback(config.tracking, "it failed") == (3, 1)
+    assert registry.find_version(config.tracking, "3").tags["rolled_back_because"] == "it failed"
+    registry.promote(config.tracking, 3, {})
+    client.delete_model_version("framing", "1")
+    with pytest.raises(FramingError, match="its first champion that is left"):
+        registry.rollback(config.tracking, "again")
+    assert registry.find_version(config.tracking, "3").tags["rolled_back_because"] == "it failed"

@@ -126,16 +126,21 @@ def rollback(config: TrackingConfig, reason: str) -> tuple[int, int]:
     present = champion(config)
     if present is None:
         raise FramingError(place, "it has no champion", "promote a version with `framing promote`")
-    former = former_champions(config)
+    client = connect(config).MlflowClient()
+    there = {int(item.version) for item in client.search_model_versions(f"name = '{config.model_name}'")}
+    known = former_champions(config)
+    former = [number for number in known if number in there]
+    lost = len(former) < len(known)
     while former and former[-1] == present.number:  # a promotion that was interrupted before the alias moved
         former.pop()
     if not former:
-        raise FramingError(place, f"version {present.number} is its first champion", "there is none to go back to")
-    client = connect(config).MlflowClient()
+        finding = f"version {present.number} is its first champion" + (" that is left" if lost else "")
+        raise FramingError(place, finding, "there is none to go back to")
+    # The alias first: if that fails, no tag says that it moved.
+    client.set_registered_model_alias(config.model_name, CHAMPION, str(former[-1]))
     tags = {"rolled_back_by": _user(), "rolled_back_at": _now(), "rolled_back_because": reason}
     for key, value in tags.items():
         client.set_model_version_tag(config.model_name, str(present.number), key, value)
-    client.set_registered_model_alias(config.model_name, CHAMPION, str(former[-1]))
     _keep_former(config, former[:-1])
     return present.number, former[-1]
 
