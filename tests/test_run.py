@@ -322,3 +322,17 @@ def test_a_reader_that_leaves_early_is_no_error(runs: Path, project: Path) -> No
     done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_the_ui_opens_the_store_of_a_project_in_a_path_with_spaces(tmp_path: Path) -> None:
+    folder = tmp_path / "my work"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".venv" / ".installed").touch()
+    (folder / ".venv" / "bin" / "mlflow").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (folder / ".venv" / "bin" / "mlflow").chmod(0o755)
+    done = subprocess.run(["make", "ui"], cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    words = done.stdout.splitlines()
+    assert words[words.index("--backend-store-uri") + 1] == f"sqlite:///{folder}/runs/mlflow.db"
+    assert words[words.index("--default-artifact-root") + 1] == f"file://{folder}/runs/artifacts"
