@@ -66,6 +66,9 @@ def _read(references: list[str], gold: Path | None, folder: Path) -> tuple[list[
     from framing.evaluation.metrics import read_records_file
     from framing.tracking.runs import recorded_run
 
+    if gold is not None and not any(Path(reference).is_file() for reference in references):
+        finding = "it judges prediction files, and only runs are named: each brings the gold it was tested on"
+        raise FramingError(f"--gold {gold}", finding, "leave it out, or name prediction files")
     records = read_records_file(gold) if gold is not None else None
     systems, runs = [], []
     for reference in references:
