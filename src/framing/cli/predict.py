@@ -16,7 +16,6 @@ from framing.errors import FramingError
 from framing.records import Prediction
 from framing.schema import Schema
 
-CHAMPION = "models:/framing@champion"
 InputFormat = Literal["text", "markdown", "html", "jsonl", "csv", "tsv", "parquet", "zip", "warc"]
 _IN, _OUT, _BAD = "Input", "Output", "Bad records and interruptions"
 
@@ -29,8 +28,10 @@ def predict(
             "(each also .gz or .zst, or in a .zip), .parquet, .warc (with framing\\[warc])."
         ),
     ],
-    model: Annotated[str, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias.")] = CHAMPION,
-    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+    model: Annotated[
+        str | None, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias; else the champion.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
     as_trained: Annotated[
         bool, typer.Option("--as-trained", help="Do not take the faster form that `framing export` has made.")
     ] = False,

@@ -13,11 +13,11 @@ from framing.errors import FramingError
 
 app = typer.Typer(help="The recorded runs: list them, send what could not be sent.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(help="The tracking folder.")]
+Folder = Annotated[Path | None, typer.Argument(help="The tracking folder; else that of conf/tracking.")]
 
 
 @app.command("list")
-def list_runs(folder: Folder = Path("runs")) -> None:
+def list_runs(folder: Folder = None) -> None:
     """The runs of the store, newest first, nested ones under their parents; killed ones are marked so.
 
     framing runs list
@@ -34,7 +34,7 @@ def list_runs(folder: Folder = Path("runs")) -> None:
 
 @app.command("upload")
 def upload(
-    folder: Folder = Path("runs"),
+    folder: Folder = None,
     uri: Annotated[str | None, typer.Option(help="The store's address, if it has moved since.")] = None,
 ) -> None:
     """Send what runs could not tell a tracking server that was away. Giving the command twice does no harm.
@@ -45,6 +45,7 @@ def upload(
     """
     from framing.tracking.upload import upload_all
 
+    folder = folder or tracking_config().folder
     reports = upload_all(folder, uri)
     for found in reports:
         output.print(f"{found.run}: {found.sent} sent, {found.left} wait", highlight=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -126,19 +127,44 @@ def _show(result: Any, config: RunConfig) -> None:
         state = "the champion now" if result.is_champion else "the challenger, not the champion"
         output.print(f"registered as {config.tracking.model_name} version {result.version}: {state}", highlight=False)
     output.print("next:", style="bold")
+    for command, meaning in _next_commands(result, config.tracking):
+        output.print(f"  {command:<32} {meaning}".rstrip(), highlight=False, markup=False, soft_wrap=True)
+
+
+def _next_commands(result: Any, tracking: TrackingConfig) -> Iterator[tuple[str, str]]:
+    """Commands that go on from a run and what they do, with the options that they need to find what it recorded."""
+    from framing.tracking.store import store_file, store_uri, without_password
+
+    try:
+        usual = tracking_config()
+    except FramingError:  # these commands will say so themselves; the run has ended well
+        usual = None
+    store = quote(without_password(store_uri(tracking)))
+    # Where conf/ names a store, the environment would not be asked.
+    is_elsewhere = tracking.uri is not None and (usual is None or usual.uri is None)
+    before = f"MLFLOW_TRACKING_URI={store} " if is_elsewhere else ""
+    same_folder = usual is not None and usual.folder.absolute() == tracking.folder.absolute()
+    folder = "" if same_folder else f" --folder {quote(str(tracking.folder))}"
+    same_name = usual is not None and usual.model_name == tracking.model_name
+    name = quote(tracking.model_name)
     if result.is_champion:
-        output.print("  framing predict seeds            tag the articles of a folder", highlight=False)
+        model = "" if same_name else f" --model models:/{name}@champion"
+        yield f"{before}framing predict seeds{model}{folder}", "tag the articles of a folder"
     elif result.tagger is not None:
-        output.print(f"  framing predict seeds --model {result.tagger}", highlight=False)
+        yield f"framing predict seeds --model {quote(str(result.tagger))}", ""
     if result.version is not None and not result.is_champion:
-        output.print(f"  framing promote {result.version:<17}champion, if it beats the present one", highlight=False)
-    if config.tracking.enabled:
-        output.print("  make ui                          compare runs in the MLflow UI", highlight=False)
+        model = "" if same_name else f" --model-name {name}"
+        yield f"{before}framing promote {result.version}{model}{folder}", "champion, if it beats the present one"
+    if tracking.enabled:
+        shown = store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
+        ours = store_file(tracking) == Path("runs/mlflow.db").absolute()
+        yield "make ui" if ours else shown, "compare runs in the MLflow UI"
 
 
-def tracking_config(folder: Path) -> TrackingConfig:
-    """The configured tracking, at `folder`: the one group of conf/ that it is, without Hydra where it is plain YAML.
+def tracking_config(folder: Path | None = None, model_name: str | None = None) -> TrackingConfig:
+    """The configured tracking, with another folder or registered model if they are given.
 
+    It is read as the one group of conf/ that it is, without Hydra where it is plain YAML.
     Composing everything would take `framing predict` half a second of its three.
     """
     conf = conf_folder()
@@ -150,7 +176,8 @@ def tracking_config(folder: Path) -> TrackingConfig:
         config = check_config(compose_values(conf, [])).tracking
     else:
         config = check_tracking(values)
-    return config.model_copy(update={"folder": folder})
+    given = {"folder": folder, "model_name": model_name}
+    return config.model_copy(update={key: value for key, value in given.items() if value is not None})
 
 
 def _read_yaml(file: Path) -> tuple[str, dict[str, Any]]:

@@ -26,6 +26,11 @@ def store_uri(config: TrackingConfig) -> str:
     return own or f"sqlite:///{(config.folder / 'mlflow.db').absolute()}"
 
 
+def without_password(uri: str) -> str:
+    """An address as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
 def store_file(config: TrackingConfig) -> Path | None:
     """The sqlite file that the store's address names; None if the store is something else, as a server."""
     uri = store_uri(config)
@@ -73,15 +78,14 @@ def _probe(uri: str) -> None:
         return
     import requests
 
-    shown = re.sub(r"//[^/@]*@", "//", uri)
     cure = "start the server, or set another store by MLFLOW_TRACKING_URI or tracking.uri=URI"
     try:
         status = requests.get(f"{uri.rstrip('/')}/health", timeout=(5, 20)).status_code
     except requests.RequestException as error:
         finding = f"the tracking server does not answer ({type(error).__name__})"
-        raise StoreUnreachable(shown, finding, cure) from None
+        raise StoreUnreachable(without_password(uri), finding, cure) from None
     if status >= 500:
-        raise StoreUnreachable(shown, f"the tracking server answers with status {status}", cure)
+        raise StoreUnreachable(without_password(uri), f"the tracking server answers with status {status}", cure)
 
 
 def _patient(uri: str) -> str:
