@@ -37,7 +37,7 @@ predict: $(STAMP) ## tag TEXT (a file or folder) with the champion (TEXT=article
 ui: $(STAMP) ## the MLflow UI of the runs, on this machine only (PORT=5055)
 	@echo "open http://127.0.0.1:$(PORT)/?workflowType=machine_learning#/experiments"
 	PATH="$(CURDIR)/$(BIN):$$PATH" MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --host 127.0.0.1 --port $(PORT) --workers 1 \
-	  --backend-store-uri sqlite:///$(CURDIR)/runs/mlflow.db --default-artifact-root file://$(CURDIR)/runs/artifacts
+	  --backend-store-uri "sqlite:///$(CURDIR)/runs/mlflow.db" --default-artifact-root "file://$(CURDIR)/runs/artifacts"
 
 clean: ## remove .venv and caches, never runs/
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

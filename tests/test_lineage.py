@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from framing import lineage
 from framing.datasheet import Datasheet, read_datasheet
 from framing.errors import FramingError
 from framing.lineage import Meter, write_environment
@@ -34,6 +36,21 @@ def test_the_environment_names_every_package(tmp_path: Path) -> None:
     assert {"mlflow", "numpy", "torch"} <= {
         line.split("==")[0] for line in (tmp_path / "packages.txt").read_text().splitlines()
     }
+
+
+def test_uncommitted_changes_are_kept_though_they_are_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True)
+
+    git("init", "--quiet")
+    (tmp_path / "text.txt").write_bytes(b"cafe\n")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "one")
+    (tmp_path / "text.txt").write_bytes(b"caf\xe9\n")
+    monkeypatch.setattr(lineage, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(lineage, "_code_version", lambda: "abc-dirty")
+    write_environment(tmp_path)
+    assert "+caf\ufffd\n" in (tmp_path / "uncommitted.diff").read_text(encoding="utf-8")
 
 
 def test_the_head_of_a_datasheet_is_read_and_its_faults_are_named(tmp_path: Path) -> None:

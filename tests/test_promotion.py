@@ -158,6 +158,22 @@ def test_another_test_set_is_no_fair_race_nor_one_that_was_learned_from(store: T
     assert "learned from 1 of 8: article7" in finding(found, "test articles unseen")
 
 
+def test_a_champion_whose_run_was_deleted_can_only_be_replaced_by_force(store: TrackingConfig) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{store.folder / 'mlflow.db'}")
+    champion = registry.find_version(store, "1")
+    mlflow.MlflowClient().delete_run(champion.run_id)
+    found = promotion.examine(store, "2", tag=tag_here)
+    assert [gate.name for gate in found.gates if not gate.passed] == ["champion's test"]
+    assert "there is no such run" in finding(found, "champion's test")
+    assert promotion.note_use(store, found) == 0
+    with pytest.raises(FramingError, match="not promoted"):
+        promotion.promote(store, found, None)
+    promotion.promote(store, found, "the run of the champion is gone")
+    assert registry.find_version(store, "2").aliases == ("champion",)
+
+
 @pytest.mark.parametrize("how", ["broken", "another"])
 def test_an_artifact_that_was_damaged_does_not_pass(store: TrackingConfig, how: str) -> None:
     version = registry.find_version(store, "good")
@@ -236,4 +252,9 @@ def test_the_commands_say_it_in_words_and_exit_codes(store: TrackingConfig, tmp_
     code, text = framing("models", "rollback")
     assert (code, text.strip()) == (0, "framing version 1 is the champion again, in place of 2")
     assert framing("promote", "99")[0] == 2
+    done = CliRunner().invoke(
+        app, ["promote", "2", "--json", "--force", "to read it", "--folder", str(store.folder)], catch_exceptions=False
+    )
+    assert json.loads(done.stdout)["version"] == 2, "nothing but JSON on standard output"
+    assert "framing version 2 is the champion now" in done.stderr
     assert framing("compare", "good")[0] == 2

@@ -127,15 +127,15 @@ def test_a_local_champion_is_found_without_mlflow_and_by_it_alike(runs: Path) ->
 
     config = tracking_config(runs)
     for reference in ("models:/framing@champion", "models:/framing/1"):
-        light = registry._local_model(registry.store_uri(config), reference)
+        light = registry._local_model(registry.store_file(config), reference)
         assert light is not None
         assert light[1] == "models:/framing/1"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(registry, "_local_model", lambda uri, reference: None)
+            patch.setattr(registry, "_local_model", lambda file, reference: None)
             folder, name = registry.resolve(config, reference)
         assert (folder.resolve(), name) == (light[0].resolve(), light[1])
     for unknown in ("models:/framing@nobody", "models:/framing/99", "models:/other/1", "models:/framing"):
-        assert registry._local_model(registry.store_uri(config), unknown) is None
+        assert registry._local_model(registry.store_file(config), unknown) is None
 
 
 def test_the_tracking_of_a_configuration_is_the_one_that_hydra_composes(tmp_path: Path) -> None:
@@ -322,3 +322,17 @@ def test_a_reader_that_leaves_early_is_no_error(runs: Path, project: Path) -> No
     done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_the_ui_opens_the_store_of_a_project_in_a_path_with_spaces(tmp_path: Path) -> None:
+    folder = tmp_path / "my work"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".venv" / ".installed").touch()
+    (folder / ".venv" / "bin" / "mlflow").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    (folder / ".venv" / "bin" / "mlflow").chmod(0o755)
+    done = subprocess.run(["make", "ui"], cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    words = done.stdout.splitlines()
+    assert words[words.index("--backend-store-uri") + 1] == f"sqlite:///{folder}/runs/mlflow.db"
+    assert words[words.index("--default-artifact-root") + 1] == f"file://{folder}/runs/artifacts"

@@ -213,6 +213,11 @@ def check_sweep(values: Mapping[str, Any]) -> SweepConfig:
     return _check(SweepConfig, values, "sweep.")
 
 
+def check_tracking(values: Mapping[str, Any]) -> TrackingConfig:
+    """The same of the part `tracking`."""
+    return _check(TrackingConfig, values, "tracking.")
+
+
 def _check(model: type[Model], values: Mapping[str, Any], prefix: str = "") -> Model:
     try:
         return model.model_validate(values)

@@ -67,7 +67,16 @@ def _code_version() -> str:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=_PACKAGE, capture_output=True, text=True, timeout=10, check=True)
+    # a diff may hold bytes of files that are not UTF-8
+    done = subprocess.run(
+        ["git", *words],
+        cwd=_PACKAGE,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=10,
+        check=True,
+    )
     return done.stdout
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from framing.config import TrackingConfig
-from framing.errors import FramingError
+from framing.errors import FramingError, StoreUnreachable
 from framing.evaluation.comparison import Comparison, System, compare, recorded_system, shared_gold
 from framing.evaluation.findings import interval, p_words, short, signed
 from framing.evaluation.metrics import Record, judge, score
@@ -85,7 +85,13 @@ def examine(
     if champion.number == challenger.number:
         place = f"version {champion.number} of {config.model_name!r}"
         raise FramingError(place, "it is the champion already", "name another; `framing models` lists them")
-    other = _system(config, champion)
+    try:
+        other = _system(config, champion)
+    except StoreUnreachable:
+        raise
+    except FramingError as error:  # its run was deleted: nothing can be compared, but --force must stay a way out
+        lost = Gate("champion's test", False, f"version {champion.number} cannot be compared with: {error.finding}")
+        return Examination(challenger, champion, (_schema(challenger, champion), lost, _untouched(own, own), working))
     gates = (
         _schema(challenger, champion),
         _test_set(own, other),

@@ -168,6 +168,17 @@ def test_standard_output_on_a_full_disk_is_told(model: Path, tmp_path: Path) -> 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE"])
+def test_a_pipe_gets_records_though_colour_is_asked_for(
+    variable: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    text = "The North wants\x1b[31m talks."
+    done = predict(model, "-", stdin=text.encode())
+    assert json.loads(done.stdout)["text"] == text
+    assert text in predict(model, "-", "--format", "csv", stdin=text.encode()).stdout
+
+
 def test_a_killed_output_is_completed_as_if_it_had_not_been(model: Path, tmp_path: Path) -> None:
     lines = [json.dumps({"id": f"r{n}", "text": f"{TEXTS[n % 4]} {n % 700}", "language": "en"}) for n in range(1300)]
     data = "\n".join(lines).encode()

@@ -30,7 +30,7 @@ def compare(
     labels: Annotated[bool, typer.Option("--labels", help="Show each label too.")] = False,
     languages: Annotated[bool, typer.Option("--languages", help="Show each language too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
-    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
 ) -> None:
     """Compare systems on the articles they share, with paired tests that take the article as the unit.
 
@@ -60,12 +60,15 @@ def compare(
         errors.print("not logged: prediction files belong to no run", style="yellow")
 
 
-def _read(references: list[str], gold: Path | None, folder: Path) -> tuple[list[Any], str | None]:
+def _read(references: list[str], gold: Path | None, folder: Path | None) -> tuple[list[Any], str | None]:
     """The systems, and the id of the newest run among them."""
     from framing.evaluation.comparison import file_system, recorded_system
     from framing.evaluation.metrics import read_records_file
     from framing.tracking.runs import recorded_run
 
+    if gold is not None and not any(Path(reference).is_file() for reference in references):
+        finding = "it judges prediction files, and only runs are named: each brings the gold it was tested on"
+        raise FramingError(f"--gold {gold}", finding, "leave it out, or name prediction files")
     records = read_records_file(gold) if gold is not None else None
     systems, runs = [], []
     for reference in references:
@@ -110,7 +113,7 @@ def _show(found: Any, said: list[str], warned: list[str], *, labels: bool, langu
     errors.print(words.methods(found.systems), highlight=False, markup=False, style="dim", soft_wrap=True)
 
 
-def _write_page(found: Any, page: Path | None, run_id: str | None, folder: Path) -> None:
+def _write_page(found: Any, page: Path | None, run_id: str | None, folder: Path | None) -> None:
     import tempfile
 
     from framing.evaluation.comparison_page import comparison_page

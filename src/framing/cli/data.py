@@ -120,7 +120,7 @@ def doubts(
     out: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write them as JSON Lines, with their text.")
     ] = None,
-    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
 ) -> None:
     """Codings that a tagger doubts which did not learn from them: what to read once more.
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from framing.cli.compose import compose_values, conf_folder
-from framing.cli.predict import CHAMPION
+from framing.cli.tagging import find_tagger
 from framing.cli.terminal import TerminalReporter, output, table
-from framing.cli.train import tracking_config
 from framing.config import check_config
 from framing.errors import FramingError
 
@@ -28,7 +27,9 @@ def export(
         list[str] | None,
         typer.Argument(help="KEY=VALUE choices of conf/ that say which data prove it, as in `data=seeds`."),
     ] = None,
-    model: Annotated[str, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias.")] = CHAMPION,
+    model: Annotated[
+        str | None, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias; else the champion.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--output", "-o", help="The folder to write; without it `framing predict` keeps it.")
     ] = None,
@@ -36,7 +37,7 @@ def export(
         Literal["int8", "bf16", "float", "auto"],
         typer.Option(help="int8 is the fastest, float exact; auto: the fastest of the three that passes."),
     ] = "int8",
-    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
 ) -> None:
     """Make a tagger several times faster: compiled for the processor, most of it in 8 bits, without torch.
 
@@ -55,11 +56,9 @@ def export(
     from framing.inference.export import PRECISIONS, export_tagger
     from framing.inference.tagger import Tagger, kept_export
     from framing.splits import fewer, read_split, single_split
-    from framing.tracking.registry import resolve
 
     config = check_config(compose_values(conf_folder(), list(overrides or [])))
-    where = Path(model)
-    path, name = (where, where.name) if where.is_dir() else resolve(tracking_config(folder), model)
+    path, name = find_tagger(model, folder)
     with TerminalReporter() as reporter:
         reporter.say("loading the tagger and its data")
         tagger = Tagger.load(path, name)

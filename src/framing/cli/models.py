@@ -16,13 +16,13 @@ from framing.errors import FramingError
 
 app = typer.Typer(help="List the registered taggers, read their cards, go back to the champion before.")
 
-Folder = Annotated[Path, typer.Option(help="The tracking folder.")]
+Folder = Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")]
+ModelName = Annotated[str | None, typer.Option(help="The registered model; else that of conf/tracking.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
-RUNS = Path("runs")
 
 
 @app.callback(invoke_without_command=True)
-def models(ctx: typer.Context, folder: Folder = RUNS, as_json: AsJson = False) -> None:
+def models(ctx: typer.Context, folder: Folder = None, model_name: ModelName = None, as_json: AsJson = False) -> None:
     """List the registered taggers: which is champion, how good each is, who promoted it and why.
 
     framing models                        the list
@@ -37,7 +37,7 @@ def models(ctx: typer.Context, folder: Folder = RUNS, as_json: AsJson = False) -
         return
     from framing.tracking.registry import versions
 
-    found = versions(tracking_config(folder))
+    found = versions(tracking_config(folder, model_name))
     if as_json:
         typer.echo(json.dumps([asdict(version) for version in found], indent=1, default=dict))
         return
@@ -73,14 +73,16 @@ def _promoted(tags: Any) -> str:
 
 @app.command()
 def card(
-    version: Annotated[str, typer.Argument(help="A version's number, or its run.")], folder: Folder = RUNS
+    version: Annotated[str, typer.Argument(help="A version's number, or its run.")],
+    folder: Folder = None,
+    model_name: ModelName = None,
 ) -> None:
     """Print a version's model card (Markdown): data, scores, calibration, limits, use, licence."""
     from framing.tracking.registry import find_version
     from framing.tracking.runs import recorded_run
     from framing.tracking.tracker import CARD
 
-    config = tracking_config(folder)
+    config = tracking_config(folder, model_name)
     found = find_version(config, version)
     file = recorded_run(config, found.run_id).folders[0] / CARD
     if not file.is_file():
@@ -91,12 +93,13 @@ def card(
 @app.command()
 def rollback(
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
-    folder: Folder = RUNS,
+    folder: Folder = None,
+    model_name: ModelName = None,
 ) -> None:
     """Make the champion before the present one champion again."""
     from framing.tracking import registry
 
-    config = tracking_config(folder)
+    config = tracking_config(folder, model_name)
     left, now = registry.rollback(config, reason)
     output.print(f"{config.model_name} version {now} is the champion again, in place of {left}", highlight=False)
 
@@ -110,7 +113,8 @@ def promote(
         str | None, typer.Option(metavar="REASON", help="Promote in spite of failed gates, and record why.")
     ] = None,
     as_json: AsJson = False,
-    folder: Folder = RUNS,
+    folder: Folder = None,
+    model_name: ModelName = None,
 ) -> None:
     """Make a registered tagger the champion, the one that `framing predict` takes, if it passes the gates.
 
@@ -129,13 +133,13 @@ def promote(
 
     if force is not None and not force.strip():
         raise FramingError("--force", "no reason given", 'write why: --force "the new schema"')
-    config = tracking_config(folder)
+    config = tracking_config(folder, model_name)
     found = promotion.examine(config, version, non_inferior=non_inferior)
     uses = promotion.note_use(config, found)
     _show(found, uses, as_json)
     promotion.promote(config, found, force)
-    number = found.challenger.number
-    output.print(f"{config.model_name} version {number} is the champion now", highlight=False)
+    said = errors if as_json else output  # who reads the JSON wants nothing after it
+    said.print(f"{config.model_name} version {found.challenger.number} is the champion now", highlight=False)
 
 
 def _show(found: Any, uses: int, as_json: bool) -> None:

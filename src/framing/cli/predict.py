@@ -11,12 +11,11 @@ from rich.markup import escape
 from rich.text import Text
 
 from framing.cli.tagging import REJECTED, Gate, Job, Unit, Wanted, parse_thresholds
-from framing.cli.terminal import GROUP_COLOURS, TerminalReporter, output, visible
+from framing.cli.terminal import GROUP_COLOURS, TerminalReporter, is_on_terminal, output, visible
 from framing.errors import FramingError
 from framing.records import Prediction
 from framing.schema import Schema
 
-CHAMPION = "models:/framing@champion"
 InputFormat = Literal["text", "markdown", "html", "jsonl", "csv", "tsv", "parquet", "zip", "warc"]
 _IN, _OUT, _BAD = "Input", "Output", "Bad records and interruptions"
 
@@ -29,8 +28,10 @@ def predict(
             "(each also .gz or .zst, or in a .zip), .parquet, .warc (with framing\\[warc])."
         ),
     ],
-    model: Annotated[str, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias.")] = CHAMPION,
-    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+    model: Annotated[
+        str | None, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias; else the champion.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
     as_trained: Annotated[
         bool, typer.Option("--as-trained", help="Do not take the faster form that `framing export` has made.")
     ] = False,
@@ -149,7 +150,7 @@ def predict(
         job = Job(sources, unit, reading, wanted, Gate(strict), reporter)
         if out is not None and str(out) != "-":
             job.into_file(out, form or "", probabilities, restart)
-        elif form == "table" or (form is None and output.is_terminal):
+        elif form == "table" or (form is None and is_on_terminal()):
             _show(*job.predictions())
         else:
             job.to_output(form or "jsonl", probabilities)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from framing.cli.predict import CHAMPION
 from framing.cli.tagging import load_tagger
 from framing.cli.terminal import TerminalReporter
 from framing.errors import FramingError
@@ -47,8 +46,10 @@ def read(
     schema: Annotated[Path, typer.Option(help="The schema that the records were made with.")] = Path(
         "data/schema.yaml"
     ),
-    model: Annotated[str, typer.Option(help="The tagger: a folder, runs:/ID, models:/NAME/VERSION.")] = CHAMPION,
-    folder: Annotated[Path, typer.Option(help="The tracking folder.")] = Path("runs"),
+    model: Annotated[
+        str | None, typer.Option(help="The tagger: a folder, runs:/ID, models:/NAME/VERSION; else the champion.")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
 ) -> None:
     """Make one page to read articles on, with the labels of each paragraph in the margin.
 
@@ -77,7 +78,9 @@ def read(
             known = read_schema(schema)
             tagger = load_tagger(model, folder, reporter)[0] if words else None
             if tagger and tagger.schema.fingerprint != known.fingerprint:
-                raise FramingError(str(schema), f"is not the schema of {model}", "give the model that made the records")
+                raise FramingError(
+                    str(schema), f"is not the schema of {tagger.name}", "give the model that made the records"
+                )
             predictions: Iterable[Prediction] = read_tags(files, known, documents)
         else:
             tagger = load_tagger(model, folder, reporter)[0]

@@ -13,26 +13,28 @@ from framing.errors import FramingError
 
 app = typer.Typer(help="The recorded runs: list them, send what could not be sent.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(help="The tracking folder.")]
+Folder = Annotated[Path | None, typer.Argument(help="The tracking folder; else that of conf/tracking.")]
 
 
 @app.command("list")
-def list_runs(folder: Folder = Path("runs")) -> None:
+def list_runs(folder: Folder = None) -> None:
     """The runs of the store, newest first, nested ones under their parents; killed ones are marked so.
 
     framing runs list
     """
-    from framing.tracking.store import run_rows
+    from framing.tracking.store import run_rows, store_file
 
-    rows = run_rows(tracking_config(folder))
+    config = tracking_config(folder)
+    rows = run_rows(config)
     if not rows:
-        raise FramingError(str(folder), "no run is recorded there", "run `make train` first")
+        place = str(store_file(config) or config.experiment)
+        raise FramingError(place, "no run is recorded there", "run `make train` first")
     table("runs, newest first", ["run", "status", "headline", "began", "id"], rows, numbers_from=9)
 
 
 @app.command("upload")
 def upload(
-    folder: Folder = Path("runs"),
+    folder: Folder = None,
     uri: Annotated[str | None, typer.Option(help="The store's address, if it has moved since.")] = None,
 ) -> None:
     """Send what runs could not tell a tracking server that was away. Giving the command twice does no harm.
@@ -43,6 +45,7 @@ def upload(
     """
     from framing.tracking.upload import upload_all
 
+    folder = folder or tracking_config().folder
     reports = upload_all(folder, uri)
     for found in reports:
         output.print(f"{found.run}: {found.sent} sent, {found.left} wait", highlight=False)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from framing.cli.terminal import TerminalReporter, output, visible
+from framing.cli.terminal import TerminalReporter, is_on_terminal, visible
 from framing.cli.train import tracking_config
 from framing.errors import FramingError
 from framing.records import Paragraph, Prediction
@@ -50,10 +50,13 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which tagger, and how it is to decide: other thresholds, or abstaining where it is not sure enough."""
+    """Which tagger, and how it is to decide: other thresholds, or abstaining where it is not sure enough.
 
-    model: str
-    folder: Path
+    model, folder: None for the champion, and for the folder of conf/tracking.
+    """
+
+    model: str | None
+    folder: Path | None
     as_trained: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
     risk: float | None = None
@@ -64,18 +67,24 @@ class Wanted:
         return {"thresholds": dict(self.thresholds), "risk": self.risk} if self.thresholds or self.risk else {}
 
 
+def find_tagger(model: str | None, folder: Path | None) -> tuple[Path, str]:
+    """Where the tagger lies that a folder or a reference to the registry names, and its name; else the champion's."""
+    if model is not None and Path(model).is_dir():
+        return Path(model), Path(model).name
+    from framing.tracking.registry import resolve
+
+    config = tracking_config(folder)
+    return resolve(config, model or f"models:/{config.model_name}@champion")
+
+
 def load_tagger(
-    model: str, folder: Path, reporter: TerminalReporter, *, as_trained: bool = False
+    model: str | None, folder: Path | None, reporter: TerminalReporter, *, as_trained: bool = False
 ) -> tuple[Tagger, Path]:
-    """The tagger that a folder or a reference to the registry names, and where it lies."""
+    """The tagger that `find_tagger` finds, and where it lies."""
     reporter.say("loading the tagger")
     from framing.inference.tagger import load_fastest
 
-    path, name = Path(model), Path(model).name
-    if not path.is_dir():
-        from framing.tracking.registry import resolve
-
-        path, name = resolve(tracking_config(folder), model)
+    path, name = find_tagger(model, folder)
     return load_fastest(path, name, as_trained=as_trained), path
 
 
@@ -194,7 +203,7 @@ class Job:
         form = Form(kind, "", kind == "jsonl" if probabilities is None else probabilities)
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", newline="")
-        if output.is_terminal:
+        if is_on_terminal():
             write(predictions, schema, sys.stdout, form, visible)
         else:
             write(TaggingProgress(self.reading.meter, 0).watch(predictions), schema, sys.stdout, form)

@@ -17,6 +17,12 @@ from rich.table import Table
 output = Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty())
 errors = Console(stderr=True, width=None if sys.stderr.isatty() else 200, soft_wrap=not sys.stderr.isatty())
 
+
+def is_on_terminal() -> bool:
+    """Whether a person reads standard output; Rich says so of a pipe too where FORCE_COLOR asks for colour."""
+    return sys.stdout.isatty()
+
+
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
@@ -35,7 +41,7 @@ GROUP_COLOURS = {"diplomacy": "green", "coercion": "red", "opposition": "yellow"
 
 def table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int = 2) -> None:
     """A table on a terminal; tab-separated lines in a pipe."""
-    if not output.is_terminal:
+    if not is_on_terminal():
         output.print(escape("\t".join(heads)), highlight=False)
         for row in rows:
             output.print(escape("\t".join(row)), highlight=False)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
 
 from framing.cli.compose import combinations, compose_values, conf_folder
 from framing.cli.terminal import TerminalReporter, output, table
-from framing.config import RunConfig, TrackingConfig, check_config
+from framing.config import RunConfig, TrackingConfig, check_config, check_tracking
 from framing.errors import FramingError, raise_all
 
 Overrides = Annotated[
@@ -50,16 +51,22 @@ def train(
         finding = "a run goes on with the configuration it began with"
         raise FramingError(resumed[0], finding, "give nothing but resume= and tracking settings, or start a new run")
     folder = conf or conf_folder()
+    swept = None
     if {"-m", "--multirun"} & set(words):
-        _train_several(folder, [word for word in words if word not in ("-m", "--multirun")])
-        return
-    values = compose_values(folder, words)
+        swept = combinations([word for word in words if word not in ("-m", "--multirun")])
     if show_config:
-        import yaml
+        _show_config([compose_values(folder, combination) for combination in swept or [words]])
+    elif swept is not None and len(swept) > 1:
+        _train_several(folder, swept)
+    else:
+        _train_one(compose_values(folder, swept[0] if swept else words))
 
-        typer.echo(yaml.safe_dump(values, sort_keys=False))
-        return
-    _train_one(values)
+
+def _show_config(composed: list[dict[str, Any]]) -> None:
+    """One configuration as YAML, or several as documents of one YAML stream."""
+    import yaml
+
+    typer.echo(yaml.safe_dump_all(composed, sort_keys=False))
 
 
 def _train_one(values: Mapping[str, Any]) -> None:
@@ -75,12 +82,8 @@ def _train_one(values: Mapping[str, Any]) -> None:
     _show(result, config)
 
 
-def _train_several(folder: Path, words: list[str]) -> None:
+def _train_several(folder: Path, swept: list[list[str]]) -> None:
     """One run for each combination of values, under one parent; all are checked before the first begins."""
-    swept = combinations(words)
-    if len(swept) == 1:
-        _train_one(compose_values(folder, swept[0]))
-        return
     fixed = set.intersection(*(set(combination) for combination in swept))
     labels = [" ".join(word for word in combination if word not in fixed) for combination in swept]
     checked = {label: check_config(compose_values(folder, c)) for label, c in zip(labels, swept, strict=True)}
@@ -124,30 +127,72 @@ def _show(result: Any, config: RunConfig) -> None:
         state = "the champion now" if result.is_champion else "the challenger, not the champion"
         output.print(f"registered as {config.tracking.model_name} version {result.version}: {state}", highlight=False)
     output.print("next:", style="bold")
+    for command, meaning in _next_commands(result, config.tracking):
+        output.print(f"  {command:<32} {meaning}".rstrip(), highlight=False, markup=False, soft_wrap=True)
+
+
+def _next_commands(result: Any, tracking: TrackingConfig) -> Iterator[tuple[str, str]]:
+    """Commands that go on from a run and what they do, with the options that they need to find what it recorded."""
+    from framing.tracking.store import store_file, store_uri, without_password
+
+    try:
+        usual = tracking_config()
+    except FramingError:  # these commands will say so themselves; the run has ended well
+        usual = None
+    store = quote(without_password(store_uri(tracking)))
+    # Where conf/ names a store, the environment would not be asked.
+    is_elsewhere = tracking.uri is not None and (usual is None or usual.uri is None)
+    before = f"MLFLOW_TRACKING_URI={store} " if is_elsewhere else ""
+    same_folder = usual is not None and usual.folder.absolute() == tracking.folder.absolute()
+    folder = "" if same_folder else f" --folder {quote(str(tracking.folder))}"
+    same_name = usual is not None and usual.model_name == tracking.model_name
+    name = quote(tracking.model_name)
     if result.is_champion:
-        output.print("  framing predict seeds            tag the articles of a folder", highlight=False)
+        model = "" if same_name else f" --model models:/{name}@champion"
+        yield f"{before}framing predict seeds{model}{folder}", "tag the articles of a folder"
     elif result.tagger is not None:
-        output.print(f"  framing predict seeds --model {result.tagger}", highlight=False)
+        yield f"framing predict seeds --model {quote(str(result.tagger))}", ""
     if result.version is not None and not result.is_champion:
-        output.print(f"  framing promote {result.version:<17}champion, if it beats the present one", highlight=False)
-    if config.tracking.enabled:
-        output.print("  make ui                          compare runs in the MLflow UI", highlight=False)
+        model = "" if same_name else f" --model-name {name}"
+        yield f"{before}framing promote {result.version}{model}{folder}", "champion, if it beats the present one"
+    if tracking.enabled:
+        shown = store if store.startswith("http") else f"mlflow ui --backend-store-uri {store}"
+        ours = store_file(tracking) == Path("runs/mlflow.db").absolute()
+        yield "make ui" if ours else shown, "compare runs in the MLflow UI"
 
 
-def tracking_config(folder: Path) -> Any:
-    """The configured tracking, at `folder`: the one group of conf/ that it is, without Hydra where it is plain YAML.
+def tracking_config(folder: Path | None = None, model_name: str | None = None) -> TrackingConfig:
+    """The configured tracking, with another folder or registered model if they are given.
 
+    It is read as the one group of conf/ that it is, without Hydra where it is plain YAML.
     Composing everything would take `framing predict` half a second of its three.
     """
-    import yaml
-
     conf = conf_folder()
-    choices = yaml.safe_load((conf / "train.yaml").read_text(encoding="utf-8"))
+    _, choices = _read_yaml(conf / "train.yaml")
     chosen = [item["tracking"] for item in choices.get("defaults", []) if isinstance(item, dict) and "tracking" in item]
     file = conf / "tracking" / f"{chosen[0] if chosen else ''}.yaml"
-    text = file.read_text(encoding="utf-8") if file.is_file() else "${"
+    text, values = _read_yaml(file) if file.is_file() else ("${", {})
     if "${" in text or "defaults" in text or "tracking" in choices:
         config = check_config(compose_values(conf, [])).tracking
     else:
-        config = TrackingConfig.model_validate(yaml.safe_load(text))
-    return config.model_copy(update={"folder": folder})
+        config = check_tracking(values)
+    given = {"folder": folder, "model_name": model_name}
+    return config.model_copy(update={key: value for key, value in given.items() if value is not None})
+
+
+def _read_yaml(file: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a file of conf/, and the values in it."""
+    import yaml
+
+    try:
+        text = file.read_text(encoding="utf-8")
+        values = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise FramingError(str(file), f"not UTF-8 at byte {error.start}", "save the file as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{file}:{mark.line + 1}" if mark else str(file)
+        raise FramingError(place, f"not YAML ({getattr(error, 'problem', error)})", "mend the syntax") from None
+    if not isinstance(values, dict):
+        raise FramingError(str(file), "it holds no values", "write KEY: VALUE lines, like the other files of conf/")
+    return text, values

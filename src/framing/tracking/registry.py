@@ -17,7 +17,7 @@ from urllib.request import url2pathname
 from framing.config import TrackingConfig
 from framing.errors import FramingError, MissingChampion
 from framing.tracking.runs import check_store
-from framing.tracking.store import connect, find_run, missing_file, sqlite_file, store_uri
+from framing.tracking.store import connect, find_run, missing_store, store_file
 from framing.tracking.tracker import TAGGER
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -126,16 +126,21 @@ def rollback(config: TrackingConfig, reason: str) -> tuple[int, int]:
     present = champion(config)
     if present is None:
         raise FramingError(place, "it has no champion", "promote a version with `framing promote`")
-    former = former_champions(config)
+    client = connect(config).MlflowClient()
+    there = {int(item.version) for item in client.search_model_versions(f"name = '{config.model_name}'")}
+    known = former_champions(config)
+    former = [number for number in known if number in there]
+    lost = len(former) < len(known)
     while former and former[-1] == present.number:  # a promotion that was interrupted before the alias moved
         former.pop()
     if not former:
-        raise FramingError(place, f"version {present.number} is its first champion", "there is none to go back to")
-    client = connect(config).MlflowClient()
+        finding = f"version {present.number} is its first champion" + (" that is left" if lost else "")
+        raise FramingError(place, finding, "there is none to go back to")
+    # The alias first: if that fails, no tag says that it moved.
+    client.set_registered_model_alias(config.model_name, CHAMPION, str(former[-1]))
     tags = {"rolled_back_by": _user(), "rolled_back_at": _now(), "rolled_back_because": reason}
     for key, value in tags.items():
         client.set_model_version_tag(config.model_name, str(present.number), key, value)
-    client.set_registered_model_alias(config.model_name, CHAMPION, str(former[-1]))
     _keep_former(config, former[:-1])
     return present.number, former[-1]
 
@@ -179,9 +184,9 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
     if not reference.startswith(("runs:/", "models:/")):
         cure = "give a tagger's folder, runs:/ID, models:/NAME/VERSION or models:/NAME@champion"
         raise FramingError(f"--model {reference}", "no such folder", cure)
-    if file := missing_file(config):
-        raise MissingChampion(f"--model {reference}", f"no run is recorded in {file}", "run `make train` first")
-    if reference.startswith("models:/") and (local := _local_model(store_uri(config), reference)):
+    if missing := missing_store(config):
+        raise MissingChampion(f"--model {reference}", f"no run is recorded in {missing}", "run `make train` first")
+    if reference.startswith("models:/") and (local := _local_model(store_file(config), reference)):
         return local
     mlflow = connect(config)
     name, _, alias = reference.removeprefix("models:/").partition("@")
@@ -201,13 +206,12 @@ def resolve(config: TrackingConfig, reference: str) -> tuple[Path, str]:
     return found, reference
 
 
-def _local_model(uri: str, reference: str) -> tuple[Path, str] | None:
+def _local_model(file: Path | None, reference: str) -> tuple[Path, str] | None:
     """A registered tagger of an sqlite store whose files lie on this disk, found without MLflow.
 
     Loading MLflow takes longer than tagging a page. Whatever is not as expected is left to it: None.
     """
     name, _, version = reference.removeprefix("models:/").replace("@", "/@").partition("/")
-    file = sqlite_file(uri)
     if file is None or not file.is_file():
         return None
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from framing.config import TrackingConfig
 from framing.errors import FramingError
-from framing.tracking.store import connect, find_run, missing_file
+from framing.tracking.store import connect, find_run, missing_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class RecordedRun:
 
 
 def check_store(config: TrackingConfig, place: str) -> None:
-    """Raises FramingError if the store's file is not there: else one would be made there to be empty."""
-    if file := missing_file(config):
-        raise FramingError(place, f"no run is recorded in {file}", "run `make train` first, or give --folder")
+    """Raises FramingError if nothing has been recorded in the store's file."""
+    if missing := missing_store(config):
+        raise FramingError(place, f"no run is recorded in {missing}", "run `make train` first, or give --folder")
 
 
 def recorded_run(config: TrackingConfig, reference: str) -> RecordedRun:

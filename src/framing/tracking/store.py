@@ -26,14 +26,22 @@ def store_uri(config: TrackingConfig) -> str:
     return own or f"sqlite:///{(config.folder / 'mlflow.db').absolute()}"
 
 
-def sqlite_file(uri: str) -> Path | None:
-    """The file of an sqlite store, which may be named with options (`?timeout=60`); None for any other store."""
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0]) if uri.startswith("sqlite:///") else None
+def without_password(uri: str) -> str:
+    """An address as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//", uri)
 
 
-def missing_file(config: TrackingConfig) -> Path | None:
-    """The sqlite file of the store, if it is not there: whoever connected would make one to find it empty."""
-    file = sqlite_file(store_uri(config))
+def store_file(config: TrackingConfig) -> Path | None:
+    """The sqlite file that the store's address names; None if the store is something else, as a server."""
+    uri = store_uri(config)
+    if not uri.startswith("sqlite:///") or uri.startswith(("sqlite:///:memory:", "sqlite:///file:")):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0])  # a store may be named with options
+
+
+def missing_store(config: TrackingConfig) -> Path | None:
+    """The store's sqlite file if nothing has been recorded in it yet: else it would be made there to be empty."""
+    file = store_file(config)
     return file if file is not None and not file.is_file() else None
 
 
@@ -70,15 +78,14 @@ def _probe(uri: str) -> None:
         return
     import requests
 
-    shown = re.sub(r"//[^/@]*@", "//", uri)
     cure = "start the server, or set another store by MLFLOW_TRACKING_URI or tracking.uri=URI"
     try:
         status = requests.get(f"{uri.rstrip('/')}/health", timeout=(5, 20)).status_code
     except requests.RequestException as error:
         finding = f"the tracking server does not answer ({type(error).__name__})"
-        raise StoreUnreachable(shown, finding, cure) from None
+        raise StoreUnreachable(without_password(uri), finding, cure) from None
     if status >= 500:
-        raise StoreUnreachable(shown, f"the tracking server answers with status {status}", cure)
+        raise StoreUnreachable(without_password(uri), f"the tracking server answers with status {status}", cure)
 
 
 def _patient(uri: str) -> str:
@@ -91,6 +98,10 @@ def _experiment(mlflow: Any, config: TrackingConfig) -> str:
     with FileLock(config.folder / ".store.lock"):
         try:
             found = mlflow.get_experiment_by_name(config.experiment)
+            if found is not None and found.lifecycle_stage == "deleted":  # the store keeps it, and its name
+                restore = f"restore it (`mlflow experiments restore --experiment-id {found.experiment_id}`)"
+                cure = f"{restore}, or take another with tracking.experiment=NAME"
+                raise FramingError(f"experiment {config.experiment!r}", "it was deleted in the store", cure)
             if found is not None:
                 return str(found.experiment_id)
             local = store_uri(config).startswith("sqlite")
@@ -201,9 +212,22 @@ def open_parent(config: RunConfig, name: str, tags: Mapping[str, str], run_id: s
     with said_if_unreachable(config.tracking):
         if run_id is None:
             run_id = str(client.create_run(experiment, tags=dict(tags), run_name=name).info.run_id)
+        elif _is_deleted(mlflow, run_id):
+            cure = f"restore it (`mlflow runs restore --run-id {run_id}`), or begin anew under another name"
+            raise FramingError(f"run {name!r}", "it was deleted in the store", cure)
         client.update_run(run_id, "RUNNING")
         client.set_tag(run_id, PROCESS, own_process())
     return MlflowTracker(run_id, config.tracking.folder / "checkpoints" / run_id, _patient(store_uri(config.tracking)))
+
+
+def _is_deleted(mlflow: Any, run_id: str) -> bool:
+    """Whether a run was deleted: the store keeps it, but lets nothing be written, or it forgot it for good."""
+    try:
+        return bool(mlflow.MlflowClient().get_run(run_id).info.lifecycle_stage == "deleted")
+    except mlflow.exceptions.MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return True
 
 
 def end_parent(tracker: Tracker, status: str) -> None:
@@ -256,7 +280,7 @@ def run_config_text(config: TrackingConfig, run_id: str) -> str:
 
 def run_rows(config: TrackingConfig) -> list[list[str]]:
     """Name (nested ones indented under their parents), status, headline, start and id of all runs, newest first."""
-    if missing_file(config):
+    if missing_store(config):
         return []
     mlflow = connect(config)
     mark_killed(mlflow, [_experiment(mlflow, config)])
