@@ -7,7 +7,9 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from framing import summary
 from framing.annotation.adjudication import decision
@@ -115,11 +117,11 @@ def _run_split(
     reporter.say("articles: " + ", ".join(f"{part} {count}" for part, count in describe(split).items()))
     _log_inputs(config, schema, split, (train, dev, test), tracker)
 
-    tagger = learn_tagger(config, schema, (train, dev), tracker, reporter)
+    tagger, dev_logits = learn_tagger(config, schema, (train, dev), tracker, reporter)
     name = tagger.name
     results = tracker.folder / "results"
     shutil.rmtree(results, ignore_errors=True)
-    _, dev_scores, _, _ = score_part(tagger, dev, results / "dev")
+    _, dev_scores, _, _ = score_part(tagger, dev, results / "dev", dev_logits)
     judged, scores, gold, predicted = score_part(tagger, test, results / "test")
     draw(judged, scores, results / "figures", f"{name}: F1 on test")
     tracker.log_metrics(report.metric_names(dev_scores, "dev") | report.metric_names(scores, "test"))
@@ -149,17 +151,20 @@ def _run_split(
 
 def learn_tagger(
     config: RunConfig, schema: Schema, parts: tuple[Dataset, Dataset], tracker: Tracker, reporter: Reporter
-) -> Tagger:
-    """A tagger that learned from the first part, with its best epoch and its calibration from the second."""
+) -> tuple[Tagger, NDArray[np.float32]]:
+    """A tagger that learned from the first part, with its best epoch and its calibration from the second.
+
+    With it the logits [paragraphs x labels] of the second: reading that part takes as long as tagging it.
+    """
     train, dev = parts
     engine = learn(config, schema, train, dev, tracker, reporter)
-    if config.data.zero_shot:
-        return Tagger(schema, engine, Calibration.plain(schema), run_name(config))
     logits = engine.logits(dev.texts)
+    if config.data.zero_shot:
+        return Tagger(schema, engine, Calibration.plain(schema), run_name(config)), logits
     calibration = fit_calibration(logits, dev.matrix, schema)
     scores = probabilities(logits, schema, calibration)
     track = Track.of(scores, decide(scores, schema, calibration), dev.matrix, schema)
-    return Tagger(schema, engine, calibration, run_name(config), track)
+    return Tagger(schema, engine, calibration, run_name(config), track), logits
 
 
 def _log_inputs(

@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from framing.annotation.adjudication import decision
 from framing.annotation.store import labels_to_json
 from framing.dataset import Dataset
@@ -18,11 +21,11 @@ from framing.schema import Schema
 
 
 def score_part(
-    tagger: Tagger, data: Dataset, folder: Path
+    tagger: Tagger, data: Dataset, folder: Path, logits: NDArray[np.float32] | None = None
 ) -> tuple[Judged, list[Score], dict[str, Record], dict[str, Record]]:
-    """Tag a part, write predictions and gold as files, and score them."""
+    """Tag a part, write predictions and gold as files, and score them; `logits`: what the engine said of it before."""
     folder.mkdir(parents=True)
-    predictions = list(tagger.tag(data.paragraphs))
+    predictions = list(tagger.tag(data.paragraphs)) if logits is None else tagger.tag_logits(data.paragraphs, logits)
     gold, predicted = gold_records(data, tagger.schema), predicted_records(predictions)
     with (folder / "predictions.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(prediction_to_json(found, tagger.schema) + "\n" for found in predictions)

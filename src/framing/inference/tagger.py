@@ -6,11 +6,13 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from framing.config import ModelConfig
@@ -91,14 +93,21 @@ class Tagger:
             size = min(2 * size, CHUNK)
 
     def tag_chunk(self, chunk: list[Paragraph], recent: Recent) -> list[Prediction]:
-        verdicts = recent.verdicts([paragraph.text for paragraph in chunk], self._judge)
+        verdicts = recent.verdicts([p.text for p in chunk], lambda texts: self._judge(self.engine.logits(texts)))
+        return self._predictions(chunk, verdicts)
+
+    def tag_logits(self, paragraphs: Sequence[Paragraph], logits: NDArray[np.float32]) -> list[Prediction]:
+        """Predictions of paragraphs whose logits [paragraphs x labels] this tagger's engine has given before."""
+        return self._predictions(paragraphs, self._judge(logits))
+
+    def _predictions(self, paragraphs: Sequence[Paragraph], verdicts: Sequence[Verdict]) -> list[Prediction]:
         return [
             Prediction(paragraph, verdict.labels, verdict.named(self.schema), self.name)
-            for paragraph, verdict in zip(chunk, verdicts, strict=True)
+            for paragraph, verdict in zip(paragraphs, verdicts, strict=True)
         ]
 
-    def _judge(self, texts: list[str]) -> list[Verdict]:
-        scores = probabilities(self.engine.logits(texts), self.schema, self.calibration)
+    def _judge(self, logits: NDArray[np.float32]) -> list[Verdict]:
+        scores = probabilities(logits, self.schema, self.calibration)
         decisions = decide(scores, self.schema, self.calibration)
         if self.limits:
             facets = [facet.id for facet in self.schema.facets]

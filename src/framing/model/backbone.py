@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from framing.config import BundledConfig, HubConfig
 from framing.errors import FramingError
 from framing.model.bundled import bundled_checkpoint
 from framing.model.dropout import use_cheap_dropout
+
+# oneDNN keeps what it compiles for each shape of batch, of which a training has thousands; with its own limit of 1,024
+# of them the memory of a training grew to 7 GB. It reads this at its first product.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 ATTENTION = "eager"
 """Plain matrix products: for paragraphs the fused kernel of torch 2.13 learns three times slower on a CPU."""

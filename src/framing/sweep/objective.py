@@ -156,8 +156,9 @@ def _score(config: RunConfig, material: Material, number: int, tracker: Tracker,
     if len(material.splits) == 1:
         split = fewer(split, config.data.train_articles)
     train, dev, held = (material.dataset.of_documents(part) for part in (split.train, split.dev, split.test))
-    tagger = learn_tagger(config, material.schema, (train, dev), tracker, reporter)
-    found = predicted_records(tagger.tag(held.paragraphs))
+    tagger, logits = learn_tagger(config, material.schema, (train, dev), tracker, reporter)
+    read = split.test == split.dev
+    found = predicted_records(tagger.tag_logits(held.paragraphs, logits) if read else tagger.tag(held.paragraphs))
     judged = judge(gold_records(held, material.schema), found)
     # a trial is not asked how it does in each language: those intervals would take longer than the rest of the scoring
     return score(replace(judged, languages=("",) * len(judged.ids)))
