@@ -117,7 +117,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    texts = [file.read_text() for file in (project / "texts").glob("*.txt")] + [SCHEMA]
+    texts = [file.read_text() for file in sorted((project / "texts").glob("*.txt"))] + [SCHEMA]
     tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=300, special_tokens=special))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
