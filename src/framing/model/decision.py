@@ -87,10 +87,11 @@ class _Mending:
             when = [c for c in _columns_of(self.schema, rule.when) if row[c]]
             if not when:
                 continue
-            excluded = [c for ref in rule.excludes for c in _columns_of(self.schema, ref) if row[c]]
+            named = {c for ref in rule.excludes for c in _columns_of(self.schema, ref)}  # refs may overlap
+            excluded = sorted(c for c in named if row[c])
             if excluded:
                 return [([], when), ([], excluded)]
-            required = [c for ref in rule.requires for c in _columns_of(self.schema, ref)]
+            required = sorted({c for ref in rule.requires for c in _columns_of(self.schema, ref)})
             if required and not row[required].any():
                 return [([], when), *(([c], []) for c in required)]
         return None
