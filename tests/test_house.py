@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "framing"
 # From the ground up. A room imports from floors below its own, or from its own wing.
 FLOORS = [
     {"errors", "records"},
-    {"schema"},
+    {"schema", "yaml_file"},
     {"schema_file", "config", "corpus", "handbook", "datasheet"},
     {"tracking", "annotation", "reading_view"},
     {"dataset"},
@@ -65,6 +65,7 @@ HOMES = {
     "yaml": {
         "corpus.pages",
         "schema_file",
+        "yaml_file",
         "datasheet",
         "experiment",
         "sweep.search",

@@ -13,12 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from framing.errors import FramingError, did_you_mean, raise_all
 from framing.schema import Constraint, Contrast, Facet, Label, Schema
+from framing.yaml_file import LOADER, read_yaml
 
 RESERVED = frozenset(
     """id text language document position title date labels probabilities model digest coder note facet label
     all any none""".split()
 )
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # eight times as fast where libyaml is there
 IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -104,18 +104,10 @@ def read_schema(path: Path) -> Schema:
     """
     if not path.is_file():
         raise FramingError(str(path), "no such schema file", "check the path, or start from data/schema.yaml")
-    try:
-        text = path.read_text(encoding="utf-8")
-        node, tree = yaml.compose(text, _LOADER), yaml.load(text, _LOADER)
-    except UnicodeDecodeError as error:
-        raise FramingError(str(path), f"not UTF-8 at byte {error.start}", "save the schema as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise FramingError(place, f"not YAML ({getattr(error, 'problem', error)})", "mend the syntax") from None
+    text, tree = read_yaml(path)
     if not isinstance(tree, dict):
         raise FramingError(str(path), "holds no mapping", "a schema has the keys name, facets, constraints, rules")
-    lines = _Lines(path, node)
+    lines = _Lines(path, yaml.compose(text, LOADER))
     try:
         parsed = _SchemaFile.model_validate(tree)
     except ValidationError as error:

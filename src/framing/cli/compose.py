@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from framing.errors import FramingError
+from framing.yaml_file import read_yaml
 
 
 def conf_folder() -> Path:
@@ -69,13 +70,12 @@ def _as_meant(word: str) -> str:
         return f"{key}='{value}'"
     if key != "experiment" or not value.endswith(".yaml"):
         return word
-    import yaml
     from hydra.core.config_store import ConfigStore
 
     path = Path(value)
     if not path.is_file():
         raise FramingError(word, "no such file", "give the name of a file in conf/experiment/, or the path of another")
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    _, values = read_yaml(path)
     if not isinstance(values, dict):
         raise FramingError(word, "it holds no values", "write it like the files of conf/experiment/")
     ConfigStore.instance().store(group="experiment", name="given-file", node=values, package="_global_")

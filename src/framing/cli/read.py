@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from framing.corpus.sources import Reading
     from framing.inference.engine import Engine
     from framing.inference.evidence import Spans
+    from framing.inference.tagger import Tagger
 
 _MANY = 20_000
 
@@ -76,11 +77,7 @@ def read(
         files = find_files(sources, own, reporter.say)
         if are_tags(files):
             known = read_schema(schema)
-            tagger = load_tagger(model, folder, reporter)[0] if words else None
-            if tagger and tagger.schema.fingerprint != known.fingerprint:
-                raise FramingError(
-                    str(schema), f"is not the schema of {tagger.name}", "give the model that made the records"
-                )
+            tagger = _maker(model, folder, schema, known, reporter) if words else None
             predictions: Iterable[Prediction] = read_tags(files, known, documents)
         else:
             tagger = load_tagger(model, folder, reporter)[0]
@@ -99,6 +96,14 @@ def read(
         reporter.say(f"{count} paragraphs to read in {out}")
     if show:
         webbrowser.open(out.resolve().as_uri())
+
+
+def _maker(model: str | None, folder: Path | None, file: Path, schema: Schema, reporter: TerminalReporter) -> Tagger:
+    """The tagger that made records by this schema, to be asked which words weighed."""
+    tagger = load_tagger(model, folder, reporter)[0]
+    if tagger.schema.fingerprint != schema.fingerprint:
+        raise FramingError(str(file), f"is not the schema of {tagger.name}", "give the model that made the records")
+    return tagger
 
 
 def _paragraphs(sources: list[str], reading: Reading, documents: dict[str, dict[str, str]]) -> Iterator[Paragraph]:

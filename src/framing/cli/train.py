@@ -13,6 +13,7 @@ from framing.cli.compose import combinations, compose_values, conf_folder
 from framing.cli.terminal import TerminalReporter, output, table
 from framing.config import RunConfig, TrackingConfig, check_config, check_tracking
 from framing.errors import FramingError, raise_all
+from framing.yaml_file import read_yaml
 
 Overrides = Annotated[
     list[str] | None,
@@ -168,10 +169,10 @@ def tracking_config(folder: Path | None = None, model_name: str | None = None) -
     Composing everything would take `framing predict` half a second of its three.
     """
     conf = conf_folder()
-    _, choices = _read_yaml(conf / "train.yaml")
+    _, choices = _group(conf / "train.yaml")
     chosen = [item["tracking"] for item in choices.get("defaults", []) if isinstance(item, dict) and "tracking" in item]
     file = conf / "tracking" / f"{chosen[0] if chosen else ''}.yaml"
-    text, values = _read_yaml(file) if file.is_file() else ("${", {})
+    text, values = _group(file) if file.is_file() else ("${", {})
     if "${" in text or "defaults" in text or "tracking" in choices:
         config = check_config(compose_values(conf, [])).tracking
     else:
@@ -180,19 +181,9 @@ def tracking_config(folder: Path | None = None, model_name: str | None = None) -
     return config.model_copy(update={key: value for key, value in given.items() if value is not None})
 
 
-def _read_yaml(file: Path) -> tuple[str, dict[str, Any]]:
+def _group(file: Path) -> tuple[str, dict[str, Any]]:
     """The text of a file of conf/, and the values in it."""
-    import yaml
-
-    try:
-        text = file.read_text(encoding="utf-8")
-        values = yaml.safe_load(text)
-    except UnicodeDecodeError as error:
-        raise FramingError(str(file), f"not UTF-8 at byte {error.start}", "save the file as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{file}:{mark.line + 1}" if mark else str(file)
-        raise FramingError(place, f"not YAML ({getattr(error, 'problem', error)})", "mend the syntax") from None
+    text, values = read_yaml(file)
     if not isinstance(values, dict):
         raise FramingError(str(file), "it holds no values", "write KEY: VALUE lines, like the other files of conf/")
     return text, values

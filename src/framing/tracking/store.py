@@ -111,7 +111,8 @@ def _experiment(mlflow: Any, config: TrackingConfig) -> str:
         except mlflow.exceptions.MlflowException as error:
             finding = str(error).strip().splitlines()[0][:200]
             cure = "set the store by tracking.uri=sqlite:////PATH or http://HOST:PORT, or leave it null"
-            raise FramingError(f"tracking store {store_uri(config)}", finding, cure) from None
+            shown = without_password(store_uri(config))
+            raise FramingError(f"tracking store {shown}", without_password(finding), cure) from None
 
 
 @contextmanager
