@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from conftest import ROOT
 
 
-def test_a_full_disk_is_an_error_of_one_line(project: Path) -> None:
-    command = [sys.executable, "-m", "framing.cli.main", "schema", "check", project / "schema.yaml"]
+@pytest.mark.parametrize("words", ["schema check", "--help", "models --help", "--version"])
+def test_a_full_disk_is_an_error_of_one_line(project: Path, words: str) -> None:
+    files = [project / "schema.yaml"] if words == "schema check" else []
+    command = [sys.executable, "-m", "framing.cli.main", *words.split(), *files]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, text=True, check=False)
     assert done.returncode == 2, done.stderr

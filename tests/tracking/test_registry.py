@@ -73,3 +73,17 @@ def test_rollback_passes_over_champions_that_were_deleted(overrides: Overrides, 
     with pytest.raises(FramingError, match="its first champion that is left"):
         registry.rollback(config.tracking, "again")
     assert registry.find_version(config.tracking, "3").tags["rolled_back_because"] == "it failed"
+
+
+def test_rollback_brings_back_the_one_before_a_champion_that_was_deleted(overrides: Overrides, tmp_path: Path) -> None:
+    config = check_config(compose_values(ROOT / "conf", overrides(tmp_path / "runs")))
+    for number in (1, 2):
+        registered(config, tmp_path / "taggers", number)
+        registry.promote(config.tracking, number, {})
+    client = connect(config.tracking).MlflowClient()
+    client.delete_model_version("framing", "2")
+    assert registry.champion(config.tracking) is None
+    assert registry.rollback(config.tracking, "") == (None, 1)
+    client.delete_model_version("framing", "1")
+    with pytest.raises(FramingError, match="it has no champion"):
+        registry.rollback(config.tracking, "")

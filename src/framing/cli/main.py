@@ -6,6 +6,8 @@ import errno
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -23,28 +25,38 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 class _Commands(typer.core.TyperGroup):
     """What ends a command from outside: Typer would turn these into other exit codes by itself."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _told():  # --help and --version print here
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with _told():
             result = super().invoke(ctx)
             if sys.stdout is not None:
                 sys.stdout.flush()  # here a failure can still be told
             return result
-        except BrokenPipeError:
-            # the reader of a pipe (head, less) has seen enough
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        # the reader of a pipe (head, less) has seen enough
+        _write_no_more()
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        errors.print("\ninterrupted", style="yellow")
+        raise typer.Exit(130) from None
+    except OSError as error:
+        finding = str(error.strerror).lower()
+        if error.filename is not None:
+            cure = "check the path, its permissions and the disk"
+            raise FramingError(str(error.filename), finding, cure) from None
+        if error.errno in _DISK:
             _write_no_more()
-            raise typer.Exit(0) from None
-        except KeyboardInterrupt:
-            errors.print("\ninterrupted", style="yellow")
-            raise typer.Exit(130) from None
-        except OSError as error:
-            finding = str(error.strerror).lower()
-            if error.filename is not None:
-                cure = "check the path, its permissions and the disk"
-                raise FramingError(str(error.filename), finding, cure) from None
-            if error.errno in _DISK:
-                _write_no_more()
-                raise FramingError("output", finding, "make room and run the same command again") from None
-            raise
+            raise FramingError("output", finding, "make room and run the same command again") from None
+        raise
 
 
 def _write_no_more() -> None:

@@ -101,7 +101,8 @@ def rollback(
 
     config = tracking_config(folder, model_name)
     left, now = registry.rollback(config, reason)
-    output.print(f"{config.model_name} version {now} is the champion again, in place of {left}", highlight=False)
+    before = "one that was deleted" if left is None else str(left)
+    output.print(f"{config.model_name} version {now} is the champion again, in place of {before}", highlight=False)
 
 
 def promote(

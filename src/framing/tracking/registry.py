@@ -119,30 +119,37 @@ def challenge(config: TrackingConfig, number: int) -> None:
     connect(config).MlflowClient().set_registered_model_alias(config.model_name, CHALLENGER, str(number))
 
 
-def rollback(config: TrackingConfig, reason: str) -> tuple[int, int]:
-    """Make the champion before the present one champion again: (the one left, the one that is champion now)."""
+def rollback(config: TrackingConfig, reason: str) -> tuple[int | None, int]:
+    """Make the champion before the present one champion again: (the one left, the one that is champion now).
+
+    The first is None where the present champion was deleted, and its alias with it.
+    """
     place = f"registered model {config.model_name!r}"
     check_store(config, place)
-    present = champion(config)
-    if present is None:
-        raise FramingError(place, "it has no champion", "promote a version with `framing promote`")
     client = connect(config).MlflowClient()
     there = {int(item.version) for item in client.search_model_versions(f"name = '{config.model_name}'")}
+    if not there:
+        raise FramingError(place, "it has no champion", "promote a version with `framing promote`")
+    present = champion(config)
+    left = present.number if present else None
     known = former_champions(config)
     former = [number for number in known if number in there]
     lost = len(former) < len(known)
-    while former and former[-1] == present.number:  # a promotion that was interrupted before the alias moved
+    while former and former[-1] == left:  # a promotion that was interrupted before the alias moved
         former.pop()
     if not former:
-        finding = f"version {present.number} is its first champion" + (" that is left" if lost else "")
-        raise FramingError(place, finding, "there is none to go back to")
+        finding = "it has no champion" if left is None else f"version {left} is its first champion"
+        finding += " that is left" if lost else ""
+        cure = "promote a version with `framing promote`" if left is None else "there is none to go back to"
+        raise FramingError(place, finding, cure)
     # The alias first: if that fails, no tag says that it moved.
     client.set_registered_model_alias(config.model_name, CHAMPION, str(former[-1]))
-    tags = {"rolled_back_by": _user(), "rolled_back_at": _now(), "rolled_back_because": reason}
-    for key, value in tags.items():
-        client.set_model_version_tag(config.model_name, str(present.number), key, value)
+    if left is not None:
+        tags = {"rolled_back_by": _user(), "rolled_back_at": _now(), "rolled_back_because": reason}
+        for key, value in tags.items():
+            client.set_model_version_tag(config.model_name, str(left), key, value)
     _keep_former(config, former[:-1])
-    return present.number, former[-1]
+    return left, former[-1]
 
 
 def former_champions(config: TrackingConfig) -> list[int]:
