@@ -35,7 +35,13 @@ from quiet import Quiet
 
 MODELS = {
     "tfidf": ["model=tfidf"],
-    "probe": ["model.freeze_layers=12", "training.positive_weight=0.5", "training.epochs=12"],
+    "probe": [
+        "model.freeze_layers=12",
+        "training.epochs=12",
+        "training.positive_weight=0.5",
+        "training.negative_focus=0",
+        "training.negative_margin=0",
+    ],
     "encoder": [],
 }
 
@@ -43,7 +49,7 @@ MODELS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gold", type=Path, help="a gold file to score on, beside the test part")
-    parser.add_argument("--sizes", default="75,150,300,600", help="numbers of training articles; all is added")
+    parser.add_argument("--sizes", default="75,150,300,600,all", help="numbers of training articles, or all")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--output", type=Path, default=Path("runs/learning_curve.jsonl"))
     options = parser.parse_args()
@@ -61,7 +67,7 @@ def rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     split = read_split(first.data.splits, dataset) if first.data.splits else None
     assert split is not None
     most = len(split.train)
-    sizes = [size for size in map(int, options.sizes.split(",")) if size < most] + [most]
+    sizes = [most if size == "all" else min(int(size), most) for size in options.sizes.split(",")]
     dev = dataset.of_documents(split.dev)
     for size in sizes:
         train = dataset.of_documents(fewer(split, size).train)
