@@ -86,13 +86,24 @@ def _read(references: list[str], gold: Path | None, folder: Path | None) -> tupl
 
 
 def _named_apart(systems: list[Any], references: list[str]) -> list[Any]:
-    """Names that tell the systems apart: where two are the same, as they were referred to."""
+    """Names that tell the systems apart: where two are the same, the folder in which their paths differ."""
     from dataclasses import replace
 
     names = [system.name for system in systems]
-    apart = [ref if names.count(name) > 1 else name for name, ref in zip(names, references, strict=True)]
-    apart = [name if apart.count(name) == 1 else f"{name} ({n})" for n, name in enumerate(apart, 1)]
-    return [replace(system, name=name) for system, name in zip(systems, apart, strict=True)]
+    alike = [n for n, name in enumerate(names) if names.count(name) > 1]
+    apart = dict(zip(alike, _differing_part([references[n] for n in alike]), strict=True))
+    told = [apart.get(n, name) for n, name in enumerate(names)]
+    told = [name if told.count(name) == 1 else f"{name} ({n})" for n, name in enumerate(told, 1)]
+    return [replace(system, name=name) for system, name in zip(systems, told, strict=True)]
+
+
+def _differing_part(references: list[str]) -> list[str]:
+    """Of paths (or other words) the last part that no two share; the words themselves if there is none."""
+    parts = [Path(reference).parts[::-1] for reference in references]
+    for column in zip(*parts, strict=False):
+        if len(set(column)) == len(column):
+            return [part.removesuffix(".jsonl") for part in column]
+    return references
 
 
 def _show(found: Any, said: list[str], warned: list[str], *, labels: bool, languages: bool) -> None:
