@@ -22,9 +22,8 @@ from framing.cli.compose import compose_values, conf_folder
 from framing.config import check_config
 from framing.dataset import Dataset, build_dataset
 from framing.evaluation.metrics import judge, score
-from framing.inference.tagger import Tagger
+from framing.inference.tagger import Tagger, calibrated
 from framing.learning import learn
-from framing.model.calibration import fit_calibration
 from framing.records import Annotation, Labels, Paragraph
 from framing.schema import Schema
 from framing.schema_file import read_schema
@@ -95,7 +94,7 @@ def train_fold(folder: Path, schema: Schema, settings: list[str]) -> Tagger:
     tracker = NullTracker(Path("runs/gvfc"))
     (tracker.folder / STATE).unlink(missing_ok=True)  # or this fold would go on with the last one's training
     engine = learn(config, schema, train, dev, tracker, Quiet())
-    return Tagger(schema, engine, fit_calibration(engine.logits(dev.texts), dev.matrix, schema), folder.name)
+    return calibrated(schema, engine, folder.name, dev, config.sentence_weight)[0]
 
 
 def scores(tagger: Tagger, rows: Dataset) -> tuple[float, float, float]:

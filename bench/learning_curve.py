@@ -23,9 +23,8 @@ from framing.dataset import Dataset
 from framing.evaluation.metrics import Score, judge, read_records_file, score
 from framing.evaluation.report import facet_rows
 from framing.experiment import load_dataset
-from framing.inference.tagger import Tagger
+from framing.inference.tagger import Tagger, calibrated
 from framing.learning import learn
-from framing.model.calibration import fit_calibration
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import gold_records, predicted_records
@@ -88,7 +87,7 @@ def train_one(config: RunConfig, schema: Schema, train: Dataset, dev: Dataset, n
     tracker = NullTracker(Path("runs/learning_curve"))
     (tracker.folder / STATE).unlink(missing_ok=True)  # or the next training would go on with the last one's
     engine = learn(config, schema, train, dev, tracker, Quiet())
-    return Tagger(schema, engine, fit_calibration(engine.logits(dev.texts), dev.matrix, schema), name)
+    return calibrated(schema, engine, name, dev, config.sentence_weight)[0]
 
 
 def evaluate(

@@ -45,6 +45,7 @@ from framing.experiment import load_dataset
 from framing.learning import learn
 from framing.model.calibration import Calibration, fit_calibration, probabilities
 from framing.model.decision import decide
+from framing.model.sentences import read_closely
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import gold_records
@@ -82,7 +83,8 @@ def tfidf(train: Dataset, dev: Dataset, schema: Schema, options: argparse.Namesp
 def _learned(config: RunConfig, train: Dataset, dev: Dataset, schema: Schema) -> Predict:
     tracker = NullTracker(Path("runs/quality"))
     (tracker.folder / STATE).unlink(missing_ok=True)  # or this training would go on with the last one's
-    return learn(config, schema, train, dev, tracker, Quiet()).logits
+    engine = learn(config, schema, train, dev, tracker, Quiet())
+    return lambda texts: read_closely(engine.logits, texts, config.sentence_weight)
 
 
 def probe(train: Dataset, dev: Dataset, schema: Schema, options: argparse.Namespace) -> Predict:

@@ -57,6 +57,7 @@ def training(data: Dataset, schema: Schema, encoder: Path, epochs: int = 4) -> T
         freeze_layers=1,
         dropout=0.1,
         head_start="schema",
+        sentence_weight=0.0,
     )
     classifier = Classifier(schema, model)
     classifier.start_from_schema()

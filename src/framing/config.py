@@ -39,6 +39,8 @@ class _EncoderConfig(_Frozen):
     freeze_layers: Annotated[int, Field(ge=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     head_start: Literal["schema", "random"]
+    # weight of the sentence in which a label shows most, beside the paragraph as a whole; 0: read as a whole only
+    sentence_weight: Annotated[float, Field(ge=0, lt=1)]
 
 
 class BundledConfig(_EncoderConfig):
@@ -125,6 +127,11 @@ class RunConfig(_Frozen):
     model: ModelConfig
     training: TrainingConfig
     tracking: TrackingConfig
+
+    @property
+    def sentence_weight(self) -> float:
+        """That of the encoder; the baseline reads as a whole only."""
+        return 0.0 if self.model.kind == "tfidf" else self.model.sentence_weight
 
     @model_validator(mode="after")
     def _one_way(self) -> RunConfig:

@@ -24,12 +24,9 @@ from framing.evaluation import report
 from framing.evaluation.metrics import Record, Score, judge, score
 from framing.evaluation.model_card import model_card
 from framing.evaluation.significance import headline_score
-from framing.inference.tagger import Tagger, save_tagger
+from framing.inference.tagger import Tagger, calibrated, save_tagger
 from framing.learning import Reporter, learn
 from framing.lineage import Meter, backbone_tag, lineage_tags, part_tags, write_environment
-from framing.model.abstention import Track
-from framing.model.calibration import Calibration, fit_calibration, probabilities
-from framing.model.decision import decide
 from framing.registration import card_facts, register_run
 from framing.schema import Schema
 from framing.schema_file import read_schema
@@ -158,13 +155,10 @@ def learn_tagger(
     """
     train, dev = parts
     engine = learn(config, schema, train, dev, tracker, reporter)
-    logits = engine.logits(dev.texts)
     if config.data.zero_shot:
-        return Tagger(schema, engine, Calibration.plain(schema), run_name(config)), logits
-    calibration = fit_calibration(logits, dev.matrix, schema)
-    scores = probabilities(logits, schema, calibration)
-    track = Track.of(scores, decide(scores, schema, calibration), dev.matrix, schema)
-    return Tagger(schema, engine, calibration, run_name(config), track), logits
+        tagger = Tagger.uncalibrated(schema, engine, run_name(config), config.sentence_weight)
+        return tagger, tagger.logits(dev.texts)
+    return calibrated(schema, engine, run_name(config), dev, config.sentence_weight)
 
 
 def _log_inputs(

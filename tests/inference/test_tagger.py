@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,12 +42,14 @@ def baseline(schema: Schema) -> tuple[Tagger, TfidfConfig]:
 
 def encoder_tagger(schema: Schema, encoder: Path) -> tuple[Tagger, HubConfig]:
     values = {"kind": "hub", "name": str(encoder), "revision": None, "prefix": "", "max_tokens": 32}
-    config = HubConfig.model_validate({**values, "freeze_layers": 1, "dropout": 0.1, "head_start": "schema"})
+    config = HubConfig.model_validate(
+        {**values, "freeze_layers": 1, "dropout": 0.1, "head_start": "schema", "sentence_weight": 0.3}
+    )
     classifier = Classifier(schema, config)
     classifier.start_from_schema()
     classifier.use_fastest_precision()
     round_weights(classifier)
-    return Tagger(schema, classifier, Calibration.plain(schema), "small"), config
+    return Tagger.uncalibrated(schema, classifier, "small", config.sentence_weight), config
 
 
 @pytest.mark.parametrize("kind", ["baseline", "encoder"])
@@ -60,6 +63,39 @@ def test_a_saved_tagger_says_the_same(kind: str, small_schema: Schema, encoder: 
             assert shares == pytest.approx(two.probabilities[facet], abs=2e-3)
     assert [file.name for file in tmp_path.iterdir()] == ["tagger"]
     assert not list(tmp_path.rglob("*.pkl")) + list(tmp_path.rglob("*.bin"))
+
+
+def test_an_encoder_reads_closely_or_quickly_and_so_does_its_saved_form(
+    small_schema: Schema, encoder: Path, tmp_path: Path
+) -> None:
+    tagger, config = encoder_tagger(small_schema, encoder)
+    texts = [f"{TEXTS[0]} {TEXTS[1]}", TEXTS[2]]
+    whole = tagger.engine.logits(texts)
+    assert (tagger.logits(texts)[0] != whole[0]).all()
+    np.testing.assert_array_equal(tagger.logits(texts)[1], whole[1])
+    np.testing.assert_array_equal(tagger.quickly().logits(texts), whole)
+    other = Calibration.plain(small_schema).with_thresholds({"stance": 0.2})
+    save_tagger(replace(tagger, quick_calibration=other), config, tmp_path / "tagger")
+    loaded = Tagger.load(tmp_path / "tagger")
+    np.testing.assert_allclose(loaded.logits(texts), tagger.logits(texts), atol=2e-3)
+    assert loaded.quickly().calibration == other != loaded.calibration
+    (tmp_path / "tagger" / "calibration_quick.json").unlink()
+    with pytest.raises(FramingError, match="--quick"):
+        Tagger.load(tmp_path / "tagger").quickly()
+
+
+def test_an_encoder_saved_before_it_could_read_closely_reads_as_it_did(
+    small_schema: Schema, encoder: Path, tmp_path: Path
+) -> None:
+    tagger, config = encoder_tagger(small_schema, encoder)
+    save_tagger(tagger, config, tmp_path / "tagger")
+    facts = json.loads((tmp_path / "tagger" / "tagger.json").read_text())
+    del facts["model"]["sentence_weight"]
+    (tmp_path / "tagger" / "tagger.json").write_text(json.dumps(facts))
+    loaded = Tagger.load(tmp_path / "tagger")
+    texts = [f"{TEXTS[0]} {TEXTS[1]}"]
+    np.testing.assert_allclose(loaded.logits(texts), tagger.engine.logits(texts), atol=2e-3)
+    assert loaded.quickly() is loaded
 
 
 def test_every_label_has_a_probability_and_decisions_keep_the_constraints(small_schema: Schema) -> None:

@@ -17,7 +17,13 @@ from framing.model.classifier import Classifier
 from framing.schema import Schema
 
 CONFIG = BundledConfig(
-    kind="bundled", prefix=PREFIX, max_tokens=512, freeze_layers=12, dropout=0.0, head_start="random"
+    kind="bundled",
+    prefix=PREFIX,
+    max_tokens=512,
+    freeze_layers=12,
+    dropout=0.0,
+    head_start="random",
+    sentence_weight=0.0,
 )
 
 REFERENCE = [

@@ -35,6 +35,7 @@ def config(encoder: Path, **changes: object) -> HubConfig:
         "freeze_layers": 1,
         "dropout": 0.1,
         "head_start": "schema",
+        "sentence_weight": 0.0,
     }
     return HubConfig.model_validate({**values, **changes})
 

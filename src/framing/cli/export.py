@@ -15,7 +15,6 @@ from framing.config import check_config
 from framing.errors import FramingError
 
 if TYPE_CHECKING:
-    from framing.inference.engine import Engine
     from framing.inference.export import Export
     from framing.inference.tagger import Tagger
 
@@ -94,7 +93,7 @@ def _show(found: Export, tagger: Tagger, texts: list[str]) -> None:
         for facet in agreement.trained
     ]
     share = f"{agreement.share:.2%} of {agreement.decisions}"
-    speeds = [_speed(engine, texts) for engine in (tagger.engine, Loader.load(found.folder).engine)]
+    speeds = [_speed(one, texts) for one in (tagger, Loader.load(found.folder))]
     rows += [
         ["decisions that differ", "", share],
         ["paragraphs a second", *(f"{speed:.0f}" for speed in speeds)],
@@ -104,8 +103,8 @@ def _show(found: Export, tagger: Tagger, texts: list[str]) -> None:
     table(f"exported to {found.folder}", heads, rows, 1)
 
 
-def _speed(engine: Engine, texts: list[str]) -> float:
-    engine.logits(texts[:32])
+def _speed(tagger: Tagger, texts: list[str]) -> float:
+    tagger.logits(texts[:32])
     started = time.perf_counter()
-    engine.logits(texts)
+    tagger.logits(texts)
     return len(texts) / (time.perf_counter() - started)

@@ -39,6 +39,7 @@ class _Commands(typer.core.TyperGroup):
 
 @contextmanager
 def _told() -> Iterator[None]:
+    """What ends a command from outside (a closed pipe, Ctrl-C, a disk that refuses) as a line and an exit code."""
     try:
         yield
     except BrokenPipeError:

@@ -19,7 +19,6 @@ from framing.schema import Schema
 
 if TYPE_CHECKING:
     from framing.corpus.sources import Reading
-    from framing.inference.engine import Engine
     from framing.inference.evidence import Spans
     from framing.inference.tagger import Tagger
 
@@ -84,7 +83,7 @@ def read(
             known = tagger.schema
             predictions = tagger.tag(_paragraphs(sources, Reading(own=own), documents))
         if tagger and words:
-            predictions = _weighed(predictions, tagger.engine, known, evidence)
+            predictions = _weighed(predictions, tagger, evidence)
         watched = _watched(predictions, reporter, 32 if words else 512 if tagger else 10_000)
         if str(out) == "-":
             write_page(watched, known, sys.stdout, title=title, notes=notes)
@@ -120,14 +119,14 @@ def _paragraphs(sources: list[str], reading: Reading, documents: dict[str, dict[
 
 
 def _weighed(
-    predictions: Iterable[Prediction], engine: Engine, schema: Schema, found: dict[str, dict[str, Spans]]
+    predictions: Iterable[Prediction], tagger: Tagger, found: dict[str, dict[str, Spans]]
 ) -> Iterator[Prediction]:
     """The same predictions, each with its evidence put into `found` first."""
     from framing.inference.evidence import evidence
 
-    quiet = quiet_labels(schema)
+    quiet = quiet_labels(tagger.schema)
     for prediction in predictions:
-        found[prediction.paragraph.id] = evidence(engine, schema, prediction, quiet=quiet)
+        found[prediction.paragraph.id] = evidence(tagger.logits, tagger.schema, prediction, quiet=quiet)
         yield prediction
 
 

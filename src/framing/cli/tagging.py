@@ -58,13 +58,15 @@ class Wanted:
     model: str | None
     folder: Path | None
     as_trained: bool = False
+    quick: bool = False
     thresholds: Mapping[str, float] = field(default_factory=dict)
     risk: float | None = None
 
     @property
     def deciding(self) -> dict[str, Any]:
         """What an output depends on; nothing where the tagger decides as it was made to."""
-        return {"thresholds": dict(self.thresholds), "risk": self.risk} if self.thresholds or self.risk else {}
+        own = {"quick": True} if self.quick else {}
+        return {**own, "thresholds": dict(self.thresholds), "risk": self.risk} if self.thresholds or self.risk else own
 
 
 def find_tagger(model: str | None, folder: Path | None) -> tuple[Path, str]:
@@ -131,6 +133,7 @@ class Job:
     def tagger(self) -> tuple[Tagger, Path]:
         wanted = self.wanted
         tagger, path = load_tagger(wanted.model, wanted.folder, self.reporter, as_trained=wanted.as_trained)
+        tagger = tagger.quickly() if wanted.quick else tagger
         return tagger.deciding(wanted.thresholds, wanted.risk), path
 
     def into_file(self, out: Path, kind: str, probabilities: bool | None, restart: bool) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from framing.inference.engine import Engine
+from framing.model.sentences import Logits
 from framing.records import Prediction
 from framing.schema import Schema
 
@@ -22,14 +22,13 @@ Spans = list[tuple[int, int, float]]
 # Scripts without spaces between words are cut into pairs of characters.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 _PIECE = re.compile(rf"[{_UNSPACED}]{{1,2}}|[^\W{_UNSPACED}]+(?:['’\-][^\W{_UNSPACED}]+)*")
-_SENTENCE = re.compile(r"\S.*?(?:[.!?…؟]+[\"'”’»)\]]*(?=\s|$)|[。！？]+|$)", re.DOTALL)
 MOST_PARTS = 64
 """A text of more words has neighbours joined, so that no paragraph costs more readings than this."""
 
 
-def parts(text: str, *, sentences: bool = False, most: int = MOST_PARTS) -> list[tuple[int, int]]:
-    """Spans of the words (or sentences) of `text`, in order; neighbours are joined where there are more than `most`."""
-    spans = [match.span() for match in (_SENTENCE if sentences else _PIECE).finditer(text)]
+def parts(text: str, *, most: int = MOST_PARTS) -> list[tuple[int, int]]:
+    """Spans of the words of `text`, in order; neighbours are joined where there are more than `most`."""
+    spans = [match.span() for match in _PIECE.finditer(text)]
     if len(spans) <= most:
         return spans
     cuts = np.linspace(0, len(spans), most + 1).astype(int)
@@ -49,30 +48,28 @@ def log_odds(logits: NDArray[np.float32], schema: Schema) -> NDArray[np.float64]
     return odds
 
 
-def weigh(engine: Engine, schema: Schema, text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+def weigh(logits: Logits, schema: Schema, text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
     """[spans x labels]: how far each label's log-odds fall when that span alone is left out.
 
     Costs one reading of the text for each span and one more.
     """
     without = [text[:start] + text[end:] for start, end in spans]
-    odds = log_odds(engine.logits([text, *without]), schema)
+    odds = log_odds(logits([text, *without]), schema)
     return np.asarray(odds[0] - odds[1:])
 
 
-def evidence(
-    engine: Engine, schema: Schema, found: Prediction, *, sentences: bool = False, quiet: Iterable[str] = ()
-) -> dict[str, Spans]:
+def evidence(logits: Logits, schema: Schema, found: Prediction, *, quiet: Iterable[str] = ()) -> dict[str, Spans]:
     """For each label chosen, by its reference: the spans of the text and their weights in log-odds, rounded.
 
     `quiet` names labels that need none. A text of one part only has nothing to compare with: no label is returned.
     """
     text = found.paragraph.text
-    spans = parts(text, sentences=sentences)
+    spans = parts(text)
     refs = [f"{facet}.{label}" for facet, chosen in found.labels.items() for label in chosen]
     refs = [ref for ref in refs if ref not in set(quiet)]
     if len(spans) < 2 or not refs:
         return {}
-    weights = weigh(engine, schema, text, spans)
+    weights = weigh(logits, schema, text, spans)
     return {
         ref: [
             (start, end, round(float(weight), 3))

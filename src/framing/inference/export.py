@@ -19,9 +19,8 @@ from framing.inference.agreement import Agreement, Refused, compare
 from framing.inference.compiled import EMBEDDINGS, FILES, HEADS, MODEL, TOKENIZER, runtime
 from framing.inference.embeddings import save_embeddings
 from framing.inference.rounding import Rounded
-from framing.inference.tagger import ABSTENTION, FORMAT, FORMAT_COMPILED, Tagger
+from framing.inference.tagger import FORMAT, FORMAT_COMPILED, Tagger, save_decisions
 from framing.model.classifier import Classifier
-from framing.schema_file import schema_to_yaml
 
 Precision = Literal["int8", "bf16", "float"]
 PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "float")
@@ -66,7 +65,7 @@ def export_tagger(
         cure = "give a tagger that framing trained on an encoder; the baseline is quick as it is"
         raise FramingError(f"tagger {tagger.name!r}", f"a {kind} is nothing to export", cure)
     reporter.say(f"tagging {len(dev)} dev paragraphs as trained")
-    trained = classifier.logits(dev.texts)
+    trained = tagger.logits(dev.texts)
     beside = folder.with_name(folder.name + ".part")
     attempts = [(p, limit) for p in precisions for limit in (_LIMITS if p == "int8" else (0.0,))]
     rounded = _round(classifier, texts, reporter) if "int8" in precisions else {}
@@ -76,7 +75,7 @@ def export_tagger(
             beside.mkdir(parents=True)
             _write(tagger, classifier, beside, precision, rounded=rounded, limit=limit, reporter=reporter)
             reporter.say(f"tagging the dev paragraphs as exported in {precision}")
-            exported = Tagger.load(beside).engine.logits(dev.texts)
+            exported = Tagger.load(beside).logits(dev.texts)
             agreement = compare(trained, exported, dev, tagger.schema, tagger.calibration)
             if not agreement.refusal():
                 _record(agreement, beside)
@@ -137,10 +136,7 @@ def _write(
     weight, bias = (torch.cat([getattr(head, name) for head in heads]).detach().numpy() for name in ("weight", "bias"))
     np.savez(folder / HEADS, weight=weight, bias=bias)
     _save_tokenizer(classifier, folder / TOKENIZER)
-    (folder / "schema.yaml").write_text(schema_to_yaml(tagger.schema), encoding="utf-8")
-    (folder / "calibration.json").write_text(tagger.calibration.to_json())
-    if tagger.track is not None:
-        (folder / ABSTENTION).write_text(tagger.track.to_json())
+    save_decisions(tagger, folder)
     engine = {
         "format": FORMAT_COMPILED,
         "kind": "openvino",

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from framing.config import ModelConfig
+from framing.dataset import Dataset
 from framing.errors import FramingError, raise_all
 from framing.inference.engine import Engine
 from framing.inference.recent import Recent, Verdict
 from framing.model.abstention import Track, confidences
 from framing.model.bundled import cache_folder
-from framing.model.calibration import Calibration, probabilities
+from framing.model.calibration import Calibration, fit_calibration, probabilities
 from framing.model.decision import decide
+from framing.model.sentences import read_closely
 from framing.records import Paragraph, Prediction
 from framing.schema import Schema
 from framing.schema_file import read_schema, schema_to_yaml
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 FORMAT_COMPILED = 1
 ABSTENTION = "abstention.json"
+QUICK = "calibration_quick.json"
 CHUNK = 512
 """Paragraphs that are tagged together: an output goes on after whole chunks, so that it is what it would have been."""
 
@@ -44,6 +47,7 @@ class Tagger:
     tagger.json         format, model configuration, fingerprints of schema and backbone
     schema.yaml         the labelling schema
     calibration.json    slopes, intercepts and thresholds
+    calibration_quick.json  the same for texts read as a whole only, of a tagger that also reads sentence by sentence
     abstention.json     how sure and how right it was on dev, from which limits of confidence are found
     weights.safetensors what was trained (half floats); the frozen rest comes from the backbone's checkpoint
     vocabulary.json     of the baseline only
@@ -59,6 +63,26 @@ class Tagger:
     track: Track | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     """By facet, the confidence below which it does not decide."""
+    sentence_weight: float = 0.0
+    """How far the sentence in which a label shows most counts beside the text as a whole."""
+    quick_calibration: Calibration | None = None
+    """For texts read as a whole only."""
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """[texts x labels], read as closely as this tagger reads: what its calibration is for."""
+        return read_closely(self.engine.logits, texts, self.sentence_weight)
+
+    def quickly(self) -> Tagger:
+        """The same tagger reading texts as a whole only: about twice as fast, and a little less good."""
+        if not self.sentence_weight:
+            return self
+        if self.quick_calibration is None:
+            raise FramingError(
+                f"tagger {self.name!r}", "cannot read quickly: it has no annotations", "leave --quick out"
+            )
+        return replace(
+            self, sentence_weight=0.0, calibration=self.quick_calibration, track=None, quick_calibration=None
+        )
 
     def deciding(self, thresholds: Mapping[str, float], risk: float | None) -> Tagger:
         """The same tagger with other thresholds (by label or facet), or that leaves to a person what it is unsure of.
@@ -70,7 +94,8 @@ class Tagger:
         if risk is None:
             return replace(self, calibration=calibration)
         if self.track is None:
-            raise FramingError(f"tagger {self.name!r}", "has no record of its errors on dev", "train it again")
+            cure = "train it again, and leave --quick out"
+            raise FramingError(f"tagger {self.name!r}", "has no record of its errors on dev", cure)
         if thresholds:
             finding = "the risk is known for the tagger's own thresholds only"
             raise FramingError("--abstain with --threshold", finding, "give one of the two")
@@ -93,7 +118,7 @@ class Tagger:
             size = min(2 * size, CHUNK)
 
     def tag_chunk(self, chunk: list[Paragraph], recent: Recent) -> list[Prediction]:
-        verdicts = recent.verdicts([p.text for p in chunk], lambda texts: self._judge(self.engine.logits(texts)))
+        verdicts = recent.verdicts([p.text for p in chunk], lambda texts: self._judge(self.logits(texts)))
         return self._predictions(chunk, verdicts)
 
     def tag_logits(self, paragraphs: Sequence[Paragraph], logits: NDArray[np.float32]) -> list[Prediction]:
@@ -119,6 +144,12 @@ class Tagger:
         return [Verdict.of(labels, row) for labels, row in zip(decisions, scores, strict=True)]
 
     @staticmethod
+    def uncalibrated(schema: Schema, engine: Engine, name: str, sentence_weight: float) -> Tagger:
+        """A tagger that takes logits for log-odds: nothing is annotated to know better by."""
+        plain = Calibration.plain(schema)
+        return Tagger(schema, engine, plain, name, sentence_weight=sentence_weight, quick_calibration=plain)
+
+    @staticmethod
     def load(folder: Path, name: str = "") -> Tagger:
         """Raises FramingError if the folder holds no tagger or one that does not fit this program or machine."""
         facts = _read_facts(folder)
@@ -126,6 +157,8 @@ class Tagger:
         calibration = Calibration.from_json((folder / "calibration.json").read_text())
         history = folder / ABSTENTION
         track = Track.from_json(history.read_text()) if history.is_file() else None
+        if facts["model"]["kind"] != "tfidf":
+            facts["model"].setdefault("sentence_weight", 0.0)  # saved before there was such a weight
         config = TypeAdapter[Any](ModelConfig).validate_python(facts["model"])
         if config.kind == "tfidf":
             from framing.model.baseline import Baseline
@@ -133,12 +166,17 @@ class Tagger:
             baseline = Baseline(schema, config)
             baseline.load(folder)
             return Tagger(schema, baseline, calibration, name or facts["name"], track)
+        quick = folder / QUICK
+        closely: dict[str, Any] = {
+            "sentence_weight": config.sentence_weight,
+            "quick_calibration": Calibration.from_json(quick.read_text()) if quick.is_file() else None,
+        }
         if "engine" in facts:
             from framing.inference.compiled import CompiledEngine
 
             _check_files(folder, facts["engine"])
             compiled = CompiledEngine(folder, config, facts["engine"]["precision"])
-            return Tagger(schema, compiled, calibration, name or facts["name"], track)
+            return Tagger(schema, compiled, calibration, name or facts["name"], track, **closely)
         from framing.model.classifier import Classifier
         from framing.model.weights import load_weights
 
@@ -148,7 +186,23 @@ class Tagger:
             raise FramingError(str(folder), finding, "install the same encoder, or train again")
         load_weights(classifier, folder / "weights.safetensors")
         classifier.use_fastest_precision()
-        return Tagger(schema, classifier, calibration, name or facts["name"], track)
+        return Tagger(schema, classifier, calibration, name or facts["name"], track, **closely)
+
+
+def calibrated(
+    schema: Schema, engine: Engine, name: str, dev: Dataset, sentence_weight: float
+) -> tuple[Tagger, NDArray[np.float32]]:
+    """A tagger whose probabilities, thresholds and limits of confidence come from the dev part.
+
+    With it that part's logits [paragraphs x labels]: reading it takes as long as tagging it.
+    """
+    whole = engine.logits(dev.texts)
+    logits = read_closely(engine.logits, dev.texts, sentence_weight, whole)
+    calibration = fit_calibration(logits, dev.matrix, schema)
+    scores = probabilities(logits, schema, calibration)
+    track = Track.of(scores, decide(scores, schema, calibration), dev.matrix, schema)
+    quick = fit_calibration(whole, dev.matrix, schema) if sentence_weight else None
+    return Tagger(schema, engine, calibration, name, track, {}, sentence_weight, quick), logits
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
@@ -181,7 +235,7 @@ def _check_files(folder: Path, engine: dict[str, Any]) -> None:
 def kept_export(folder: Path) -> Path:
     """Where the export of the tagger in `folder` is kept if no other place is named: by all that the tagger is."""
     digest = hashlib.sha256(str(FORMAT_COMPILED).encode())
-    for name in ("tagger.json", "schema.yaml", "calibration.json", ABSTENTION, "weights.safetensors"):
+    for name in ("tagger.json", "schema.yaml", "calibration.json", QUICK, ABSTENTION, "weights.safetensors"):
         file = folder / name
         digest.update(file.read_bytes() if file.is_file() else b"")
     return cache_folder() / "exports" / digest.hexdigest()[:16]
@@ -196,6 +250,16 @@ def load_fastest(folder: Path, name: str, *, as_trained: bool = False) -> Tagger
     return Tagger.load(folder, name)
 
 
+def save_decisions(tagger: Tagger, folder: Path) -> None:
+    """The files of what a tagger decides by: the same for a trained and for an exported one."""
+    (folder / "schema.yaml").write_text(schema_to_yaml(tagger.schema), encoding="utf-8")
+    (folder / "calibration.json").write_text(tagger.calibration.to_json())
+    if tagger.quick_calibration is not None:
+        (folder / QUICK).write_text(tagger.quick_calibration.to_json())
+    if tagger.track is not None:
+        (folder / ABSTENTION).write_text(tagger.track.to_json())
+
+
 def save_tagger(tagger: Tagger, config: ModelConfig, folder: Path) -> None:
     """Write the folder beside its place and rename it."""
     beside = folder.with_name(folder.name + ".part")
@@ -207,10 +271,7 @@ def save_tagger(tagger: Tagger, config: ModelConfig, folder: Path) -> None:
         "schema": tagger.schema.fingerprint,
         "model": config.model_dump(mode="json"),
     }
-    (beside / "schema.yaml").write_text(schema_to_yaml(tagger.schema), encoding="utf-8")
-    (beside / "calibration.json").write_text(tagger.calibration.to_json())
-    if tagger.track is not None:
-        (beside / ABSTENTION).write_text(tagger.track.to_json())
+    save_decisions(tagger, beside)
     if config.kind == "tfidf":
         tagger.engine.save(beside)  # type: ignore[attr-defined]
     else:
