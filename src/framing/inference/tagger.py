@@ -78,11 +78,9 @@ class Tagger:
             return self
         if self.quick_calibration is None:
             raise FramingError(
-                f"tagger {self.name!r}", "cannot read quickly: it has no annotations", "leave --quick out"
+                f"tagger {self.name!r}", "has no calibration for --quick", "leave it out, or train again"
             )
-        return replace(
-            self, sentence_weight=0.0, calibration=self.quick_calibration, track=None, quick_calibration=None
-        )
+        return Tagger(self.schema, self.engine, self.quick_calibration, f"{self.name} quick")
 
     def deciding(self, thresholds: Mapping[str, float], risk: float | None) -> Tagger:
         """The same tagger with other thresholds (by label or facet), or that leaves to a person what it is unsure of.
