@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from framing.errors import FramingError
 
 
+_PART = 1024
+"""Texts that are tokenised together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Windows:
     """Token ids of the windows of some texts; `owner[w]` is the text of window w. A long text has several."""
@@ -44,16 +48,20 @@ class Tokenization:
         return int(self.tokenizer.pad_token_id or 0)
 
     def windows(self, texts: Sequence[str]) -> Windows:
-        encoded = self.tokenizer(
-            [self.prefix + text for text in texts],
-            truncation=True,
-            max_length=self.max_tokens,
-            stride=self.max_tokens // 8,
-            return_overflowing_tokens=True,
-            return_attention_mask=False,
-        )
-        ids = [np.asarray(window, np.int64) for window in encoded["input_ids"]]
-        return Windows(ids, np.asarray(encoded["overflow_to_sample_mapping"], np.int64))
+        ids: list[NDArray[np.int64]] = []
+        owner: list[int] = []
+        for start in range(0, len(texts), _PART):  # what the tokenizer tells of a text takes some ten times its ids
+            encoded = self.tokenizer(
+                [self.prefix + text for text in texts[start : start + _PART]],
+                truncation=True,
+                max_length=self.max_tokens,
+                stride=self.max_tokens // 8,
+                return_overflowing_tokens=True,
+                return_attention_mask=False,
+            )
+            ids += [np.asarray(window, np.int64) for window in encoded["input_ids"]]
+            owner += [start + number for number in encoded["overflow_to_sample_mapping"]]
+        return Windows(ids, np.asarray(owner, np.int64))
 
 
 class SavedTokenization:
