@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from framing.errors import FramingError
 
-
 _PART = 1024
 """Texts that are tokenised together."""
 
