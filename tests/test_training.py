@@ -36,6 +36,7 @@ CONFIG = TrainingConfig(
     precision="fp32",
     cache_trunk=False,
     join_neighbours=0.0,
+    most_readings=None,
 )
 
 

@@ -67,6 +67,8 @@ ModelConfig = Annotated[BundledConfig | HubConfig | TfidfConfig, Field(discrimin
 class TrainingConfig(_Frozen):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     epochs: Annotated[int, Field(ge=1, le=1000)]
+    # texts read in all epochs together: where this would be passed, epochs are fewer; null: no limit
+    most_readings: Annotated[int, Field(ge=1)] | None
     batch_tokens: Annotated[int, Field(ge=64)]
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
     head_learning_rate: Annotated[float, Field(gt=0, lt=1)]

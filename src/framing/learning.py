@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from framing.config import RunConfig
+from framing.config import RunConfig, TrainingConfig
 from framing.dataset import Dataset, joined_neighbours
 from framing.errors import FramingError
 from framing.evaluation import plots
@@ -78,8 +78,12 @@ def _fine_tune(
         extra = joined_neighbours(train, classifier.schema, config.training.join_neighbours, config.training.seed)
         train = train.with_rows(extra)
         reporter.say(f"{len(extra)} pairs of neighbours are learned from as one")
+    wanted = config.training.epochs
+    settings = config.training.model_copy(update={"epochs": affordable_epochs(config.training, len(train))})
+    if settings.epochs < wanted:
+        reporter.say(f"epochs: {settings.epochs}, not {wanted}, by training.most_readings={settings.most_readings:,}")
     read = _trunk(classifier, [*train.texts, *dev.texts], config, reporter)
-    training = Training(classifier, train, dev, config.training, read)
+    training = Training(classifier, train, dev, settings, read)
     state = tracker.folder / STATE
     history = tracker.folder / "history.json"
     steps: list[tuple[int, float]] = []
@@ -108,6 +112,12 @@ def _fine_tune(
     curves.mkdir(exist_ok=True)
     plots.training_curves(steps, epochs, curves / "training.png")
     tracker.log_files(curves, "figures")
+
+
+def affordable_epochs(config: TrainingConfig, texts: int) -> int:
+    """Few texts need several readings; many teach as much in fewer, and nobody waits for more."""
+    most = config.epochs if config.most_readings is None else config.most_readings // texts
+    return max(1, min(config.epochs, most))
 
 
 def _trunk(classifier: Any, texts: Sequence[str], config: RunConfig, reporter: Reporter) -> Any:
