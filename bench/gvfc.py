@@ -94,7 +94,7 @@ def train_fold(folder: Path, schema: Schema, settings: list[str]) -> Tagger:
     tracker = NullTracker(Path("runs/gvfc"))
     (tracker.folder / STATE).unlink(missing_ok=True)  # or this fold would go on with the last one's training
     engine = learn(config, schema, train, dev, tracker, Quiet())
-    return calibrated(schema, engine, folder.name, dev, config.sentence_weight)[0]
+    return calibrated(schema, engine, name=folder.name, dev=dev, sentence_weight=config.model.sentence_weight)[0]
 
 
 def scores(tagger: Tagger, rows: Dataset) -> tuple[float, float, float]:

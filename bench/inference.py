@@ -34,8 +34,13 @@ Tag = Callable[[Sequence[str]], Any]
 def framing_tagger(folder: Path) -> Tag:
     from framing.inference.tagger import Tagger
 
-    tagger = Tagger.load(folder)
-    return tagger.engine.logits
+    return Tagger.load(folder).quickly().logits
+
+
+def framing_closely(folder: Path) -> Tag:
+    from framing.inference.tagger import Tagger
+
+    return Tagger.load(folder).logits
 
 
 def pipeline(folder: Path, batch: int) -> Tag:
@@ -121,6 +126,8 @@ def setfit(folder: Path) -> Tag:
 def build(kind: str, folder: Path) -> Tag:
     if kind.startswith("pipeline"):
         return pipeline(folder, int(kind.rpartition(" ")[2]))
+    if kind.endswith("closely"):
+        return framing_closely(folder)
     return {"sentence-transformers": sentence_transformers, "setfit": setfit}.get(kind, framing_tagger)(folder)
 
 
@@ -325,6 +332,8 @@ def compare(options: argparse.Namespace) -> None:
         write_peer(folder, scratch / "peer")
     places = {"framing torch": folder}
     places |= {f"framing {name}": exports / name for name in ("int8", "bf16", "float") if (exports / name).is_dir()}
+    if (exports / "int8").is_dir():
+        places["framing int8 closely"] = exports / "int8"  # the others read a text as a whole only
     places |= {f"pipeline {batch}": scratch / "peer" for batch in PIPELINE_BATCHES}
     for name, module in (("sentence-transformers", "sentence_transformers"), ("setfit", "setfit")):
         if importlib.util.find_spec(module):
@@ -340,7 +349,7 @@ def compare(options: argparse.Namespace) -> None:
         found = child(name, places[name], rows, scratch / "logits.npy")
         own = name.startswith("framing")
         first = first_tag(places[name], texts[0]) if own else child(name, places[name], rows, scratch, 1)["seconds"]
-        chosen = decisions(folder, np.load(scratch / "logits.npy"), setfit=name == "setfit")
+        chosen = decisions(folder, np.load(scratch / "logits.npy"), name)
         reference = chosen if reference is None else reference
         same = f"{(chosen == reference).mean():.2%}" if chosen is not None else "-"
         speed, work = len(texts) / found["seconds"], 1000 * found["work"] / len(texts)
@@ -370,16 +379,18 @@ def prepare(options: argparse.Namespace) -> tuple[Path, Path]:
     return folder, exports
 
 
-def decisions(folder: Path, logits: Any, *, setfit: bool) -> Any:
+def decisions(folder: Path, logits: Any, name: str) -> Any:
     """[texts x labels] of the tagger's temperatures, thresholds and constraints; SetFit decides by itself."""
     from framing.model.calibration import Calibration, probabilities
     from framing.model.decision import decide
     from framing.schema_file import read_schema
 
-    if setfit:
+    if name == "setfit":
         return None
     schema = read_schema(folder / "schema.yaml")
-    calibration = Calibration.from_json((folder / "calibration.json").read_text())
+    quick = folder / "calibration_quick.json"
+    file = quick if quick.is_file() and not name.endswith("closely") else folder / "calibration.json"
+    calibration = Calibration.from_json(file.read_text())
     labels = decide(probabilities(logits.astype(np.float32), schema, calibration), schema, calibration)
     return np.array([[label.id in row[label.facet] for label in schema.labels] for row in labels])
 

@@ -37,6 +37,7 @@ MODELS = {
     "probe": [
         "model.freeze_layers=12",
         "training.epochs=12",
+        "training.most_readings=null",
         "training.positive_weight=0.5",
         "training.negative_focus=0",
         "training.negative_margin=0",
@@ -87,7 +88,7 @@ def train_one(config: RunConfig, schema: Schema, train: Dataset, dev: Dataset, n
     tracker = NullTracker(Path("runs/learning_curve"))
     (tracker.folder / STATE).unlink(missing_ok=True)  # or the next training would go on with the last one's
     engine = learn(config, schema, train, dev, tracker, Quiet())
-    return calibrated(schema, engine, name, dev, config.sentence_weight)[0]
+    return calibrated(schema, engine, name=name, dev=dev, sentence_weight=config.model.sentence_weight)[0]
 
 
 def evaluate(

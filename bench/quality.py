@@ -84,7 +84,7 @@ def _learned(config: RunConfig, train: Dataset, dev: Dataset, schema: Schema) ->
     tracker = NullTracker(Path("runs/quality"))
     (tracker.folder / STATE).unlink(missing_ok=True)  # or this training would go on with the last one's
     engine = learn(config, schema, train, dev, tracker, Quiet())
-    return lambda texts: read_closely(engine.logits, texts, config.sentence_weight)
+    return lambda texts: read_closely(engine.logits, texts, config.model.sentence_weight)
 
 
 def probe(train: Dataset, dev: Dataset, schema: Schema, options: argparse.Namespace) -> Predict:

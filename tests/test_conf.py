@@ -22,6 +22,12 @@ def test_every_file_of_conf_composes_and_is_accepted(choice: str) -> None:
     assert isinstance(check_config(values), RunConfig)
 
 
+@pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
+@pytest.mark.parametrize("model", sorted(file.stem for file in (CONF / "model").glob("*.yaml")))
+def test_every_experiment_goes_with_every_model(experiment: str, model: str) -> None:
+    assert isinstance(check_config(compose_values(CONF, [f"experiment={experiment}", f"model={model}"])), RunConfig)
+
+
 def test_articles_are_left_out_in_one_way_only_and_values_are_words() -> None:
     both = compose_values(CONF, ["folds=5", "leave_out.key=language"])
     with pytest.raises(FramingError, match="not both"):

@@ -26,7 +26,9 @@ ARTICLE = "The North wants talks in Alba.\n\n<script>alert(1)</script>"
 
 @pytest.fixture(scope="module")
 def tagger(small_schema: Schema) -> Tagger:
-    config = TfidfConfig(kind="tfidf", word_ngrams=1, character_ngrams=3, max_features=200, regularisation=1.0)
+    config = TfidfConfig(
+        kind="tfidf", word_ngrams=1, character_ngrams=3, max_features=200, regularisation=1.0, sentence_weight=0.0
+    )
     texts = ["The North wants talks.", "The South fired missiles.", "Share this page"]
     values = np.array([[1, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0]], np.float32)
     paragraphs = tuple(Paragraph(f"d:{n}", "d", n, 0, len(t), t, "en") for n, t in enumerate(texts, 1))

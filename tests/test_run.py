@@ -100,7 +100,7 @@ def test_standard_input_and_a_folder_as_model(runs: Path) -> None:
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["stdin:1", "stdin:2"]
 
 
-def test_a_quick_reading_says_so_and_has_a_calibration_of_its_own(runs: Path) -> None:
+def test_a_quick_reading_says_so_in_the_name_of_its_model(runs: Path) -> None:
     text = b"The North wants talks in Alba. The South fired missiles near Brod. Share this page with all your friends."
     close, quick = (
         json.loads(framing("predict", "-", "--folder", runs, *words, stdin=text).stdout) for words in ((), ("--quick",))
@@ -109,7 +109,7 @@ def test_a_quick_reading_says_so_and_has_a_calibration_of_its_own(runs: Path) ->
     assert quick["probabilities"] != close["probabilities"]
     refused = framing("predict", "-", "--folder", runs, "--quick", "--abstain", "0.2", stdin=text)
     assert refused.returncode == 2
-    assert "leave --quick out" in refused.stderr
+    assert "--quick with --abstain" in refused.stderr
 
 
 def test_an_export_is_taken_by_itself_and_named_in_its_predictions(

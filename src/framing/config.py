@@ -33,14 +33,17 @@ class DataConfig(_Frozen):
     datasheet: Path | None
 
 
-class _EncoderConfig(_Frozen):
+class _ReaderConfig(_Frozen):
+    # weight of the sentence in which a label shows most, beside the paragraph as a whole; 0: read as a whole only
+    sentence_weight: Annotated[float, Field(ge=0, lt=1)]
+
+
+class _EncoderConfig(_ReaderConfig):
     prefix: str
     max_tokens: Annotated[int, Field(ge=16, le=8192)]
     freeze_layers: Annotated[int, Field(ge=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     head_start: Literal["schema", "random"]
-    # weight of the sentence in which a label shows most, beside the paragraph as a whole; 0: read as a whole only
-    sentence_weight: Annotated[float, Field(ge=0, lt=1)]
 
 
 class BundledConfig(_EncoderConfig):
@@ -53,7 +56,7 @@ class HubConfig(_EncoderConfig):
     revision: str | None
 
 
-class TfidfConfig(_Frozen):
+class TfidfConfig(_ReaderConfig):
     kind: Literal["tfidf"]
     word_ngrams: Annotated[int, Field(ge=1, le=5)]
     character_ngrams: Annotated[int, Field(ge=1, le=8)]
@@ -129,11 +132,6 @@ class RunConfig(_Frozen):
     model: ModelConfig
     training: TrainingConfig
     tracking: TrackingConfig
-
-    @property
-    def sentence_weight(self) -> float:
-        """That of the encoder; the baseline reads as a whole only."""
-        return 0.0 if self.model.kind == "tfidf" else self.model.sentence_weight
 
     @model_validator(mode="after")
     def _one_way(self) -> RunConfig:

@@ -85,7 +85,7 @@ def make_app(tagger: Tagger, names: Sequence[str] = ()) -> Starlette:
             if words:
                 quiet = quiet_labels(tagger.schema)
                 for one in found:
-                    weighed[one.paragraph.id] = evidence(tagger.logits, tagger.schema, one, quiet=quiet)
+                    weighed[one.paragraph.id] = evidence(tagger, tagger.schema, one, quiet=quiet)
         write_page(found, tagger.schema, page, title="framing", notes=Notes(documents, weighed, home="/"))
         return page.getvalue()
 

@@ -24,7 +24,7 @@ from framing.evaluation import report
 from framing.evaluation.metrics import Record, Score, judge, score
 from framing.evaluation.model_card import model_card
 from framing.evaluation.significance import headline_score
-from framing.inference.tagger import Tagger, calibrated, save_tagger
+from framing.inference.tagger import Tagger, calibrated, save_tagger, uncalibrated
 from framing.learning import Reporter, learn
 from framing.lineage import Meter, backbone_tag, lineage_tags, part_tags, write_environment
 from framing.registration import card_facts, register_run
@@ -155,10 +155,11 @@ def learn_tagger(
     """
     train, dev = parts
     engine = learn(config, schema, train, dev, tracker, reporter)
+    name, weight = run_name(config), config.model.sentence_weight
     if config.data.zero_shot:
-        tagger = Tagger.uncalibrated(schema, engine, run_name(config), config.sentence_weight)
+        tagger = uncalibrated(schema, engine, name=name, sentence_weight=weight)
         return tagger, tagger.logits(dev.texts)
-    return calibrated(schema, engine, run_name(config), dev, config.sentence_weight)
+    return calibrated(schema, engine, name=name, dev=dev, sentence_weight=weight)
 
 
 def _log_inputs(

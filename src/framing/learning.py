@@ -82,6 +82,7 @@ def _fine_tune(
     settings = config.training.model_copy(update={"epochs": affordable_epochs(config.training, len(train))})
     if settings.epochs < wanted:
         reporter.say(f"epochs: {settings.epochs}, not {wanted}, by training.most_readings={settings.most_readings:,}")
+    tracker.log_params({"epochs_run": settings.epochs})
     read = _trunk(classifier, [*train.texts, *dev.texts], config, reporter)
     training = Training(classifier, train, dev, settings, read)
     state = tracker.folder / STATE
@@ -115,7 +116,7 @@ def _fine_tune(
 
 
 def affordable_epochs(config: TrainingConfig, texts: int) -> int:
-    """Few texts need several readings; many teach as much in fewer, and nobody waits for more."""
+    """Few texts need every epoch; of many, one more reading costs more time than it gains."""
     most = config.epochs if config.most_readings is None else config.most_readings // texts
     return max(1, min(config.epochs, most))
 

@@ -23,7 +23,7 @@ from framing.schema import Schema
 def score_part(
     tagger: Tagger, data: Dataset, folder: Path, logits: NDArray[np.float32] | None = None
 ) -> tuple[Judged, list[Score], dict[str, Record], dict[str, Record]]:
-    """Tag a part, write predictions and gold as files, and score them; `logits`: what the engine said of it before."""
+    """Tag a part, write predictions and gold as files, and score them; `logits`: what it gave before."""
     folder.mkdir(parents=True)
     predictions = list(tagger.tag(data.paragraphs)) if logits is None else tagger.tag_logits(data.paragraphs, logits)
     gold, predicted = gold_records(data, tagger.schema), predicted_records(predictions)

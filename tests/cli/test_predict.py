@@ -31,7 +31,9 @@ TEXTS = ["The North wants talks.", "The South fired missiles.", "Share this page
 @pytest.fixture(scope="module")
 def model(small_schema: Schema, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a baseline that learned from four sentences."""
-    config = TfidfConfig(kind="tfidf", word_ngrams=2, character_ngrams=4, max_features=1000, regularisation=1.0)
+    config = TfidfConfig(
+        kind="tfidf", word_ngrams=2, character_ngrams=4, max_features=1000, regularisation=1.0, sentence_weight=0.0
+    )
     values = np.array([[1, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0], [1, 0, 1, 0, 1, 0]], np.float32)
     paragraphs = tuple(Paragraph(f"d:{n}", "d", n, 0, len(t), t, "en") for n, t in enumerate(TEXTS, 1))
     engine = Baseline(small_schema, config)

@@ -30,7 +30,9 @@ def read(*words: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def tagger(small_schema: Schema, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = TfidfConfig(kind="tfidf", word_ngrams=1, character_ngrams=3, max_features=200, regularisation=1.0)
+    config = TfidfConfig(
+        kind="tfidf", word_ngrams=1, character_ngrams=3, max_features=200, regularisation=1.0, sentence_weight=0.0
+    )
     values = np.array([[1, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0]], np.float32)
     texts = ["The North wants talks.", "The South fired missiles.", "Share this page"]
     paragraphs = tuple(Paragraph(f"d:{n}", "d", n, 0, len(t), t, "en") for n, t in enumerate(texts, 1))

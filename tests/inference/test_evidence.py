@@ -55,7 +55,7 @@ def test_parts_are_words(text: str, expected: list[str]) -> None:
 def test_the_word_that_carries_a_label_has_its_weight(small_schema: Schema) -> None:
     engine = Counter()
     text = "They want talks and no war"
-    weights = evidence(engine.logits, small_schema, found(text), quiet=["kind.body"])
+    weights = evidence(engine, small_schema, found(text), quiet=["kind.body"])
     assert list(weights) == ["stance.talks"]
     assert {text[start:end]: weight for start, end, weight in weights["stance.talks"] if weight} == {
         "talks": 2.0,
@@ -71,4 +71,4 @@ def test_one_of_several_is_weighed_against_the_others(small_schema: Schema) -> N
 
 
 def test_what_has_nothing_to_compare_has_no_evidence(small_schema: Schema) -> None:
-    assert evidence(Counter().logits, small_schema, found("talks")) == {}
+    assert evidence(Counter(), small_schema, found("talks")) == {}

@@ -21,6 +21,7 @@ from framing.inference import graph
 from framing.inference.agreement import Refused
 from framing.inference.export import Export, export_tagger
 from framing.inference.tagger import Tagger, kept_export, load_fastest, save_tagger
+from framing.model import tokenization
 from framing.schema import Schema
 from inference.test_tagger import PARAGRAPHS, baseline, encoder_tagger
 
@@ -78,11 +79,23 @@ def test_floats_give_the_trained_logits_for_short_and_long_texts_in_any_order(sm
     assert engine.logits([]).shape == (0, together.shape[1])
 
 
-def test_windows_of_an_export_are_those_of_the_trained_tagger(small: Tagger, floats: Path) -> None:
+def test_windows_of_an_export_are_those_of_the_trained_tagger(
+    small: Tagger, floats: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenization, "_PART", 2)  # more texts than are tokenised together
     own, other = (engine.tokenization.windows(TEXTS) for engine in (small.engine, Tagger.load(floats).engine))  # type: ignore[attr-defined]
     assert own.owner.tolist() == other.owner.tolist()
     assert [w.tolist() for w in own.ids] == [w.tolist() for w in other.ids]
     assert (own.owner == 1).sum() > 2
+
+
+def test_an_export_reads_as_closely_as_the_tagger_and_as_quickly(small: Tagger, floats: Path) -> None:
+    text = ["On day 3 the South launched an attack near Alba. The North wants talks in Brod. Nobody else spoke."]
+    close, quick = small.logits(text), small.quickly().logits(text)
+    assert np.abs(close - quick).max() > 1e-3
+    np.testing.assert_allclose(Tagger.load(floats).logits(text), close, atol=2e-4)
+    np.testing.assert_allclose(Tagger.load(floats).quickly().logits(text), quick, atol=2e-4)
+    assert Tagger.load(floats).quickly().calibration == small.quick_calibration
 
 
 def test_most_of_int8_is_in_8_bits_and_agrees(small: Tagger, eighths: Export) -> None:

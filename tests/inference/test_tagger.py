@@ -14,10 +14,10 @@ from framing.config import HubConfig, TfidfConfig
 from framing.dataset import Dataset, LabelMatrix
 from framing.errors import FramingError
 from framing.inference.prediction import prediction_to_json, whole_file
-from framing.inference.tagger import Tagger, save_tagger
+from framing.inference.tagger import Tagger, calibrated, save_tagger, uncalibrated
 from framing.model.abstention import Track
 from framing.model.baseline import Baseline
-from framing.model.calibration import Calibration
+from framing.model.calibration import Calibration, fit_calibration
 from framing.model.classifier import Classifier
 from framing.model.weights import round_weights
 from framing.records import Paragraph
@@ -33,7 +33,9 @@ PARAGRAPHS = [Paragraph(f"d:{n}", "d", n, 0, len(t), t, "en") for n, t in enumer
 
 
 def baseline(schema: Schema) -> tuple[Tagger, TfidfConfig]:
-    config = TfidfConfig(kind="tfidf", word_ngrams=2, character_ngrams=4, max_features=1000, regularisation=1.0)
+    config = TfidfConfig(
+        kind="tfidf", word_ngrams=2, character_ngrams=4, max_features=1000, regularisation=1.0, sentence_weight=0.0
+    )
     values = np.array([[1, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0], [1, 0, 1, 0, 1, 0]], np.float32)
     engine = Baseline(schema, config)
     engine.fit(Dataset(tuple(PARAGRAPHS), LabelMatrix(values, np.ones_like(values, np.bool_))))
@@ -49,7 +51,7 @@ def encoder_tagger(schema: Schema, encoder: Path) -> tuple[Tagger, HubConfig]:
     classifier.start_from_schema()
     classifier.use_fastest_precision()
     round_weights(classifier)
-    return Tagger.uncalibrated(schema, classifier, "small", config.sentence_weight), config
+    return uncalibrated(schema, classifier, name="small", sentence_weight=config.sentence_weight), config
 
 
 @pytest.mark.parametrize("kind", ["baseline", "encoder"])
@@ -82,6 +84,22 @@ def test_an_encoder_reads_closely_or_quickly_and_so_does_its_saved_form(
     (tmp_path / "tagger" / "calibration_quick.json").unlink()
     with pytest.raises(FramingError, match="--quick"):
         Tagger.load(tmp_path / "tagger").quickly()
+
+
+def test_each_way_of_reading_has_the_calibration_that_fits_it(small_schema: Schema, encoder: Path) -> None:
+    engine = encoder_tagger(small_schema, encoder)[0].engine
+    texts = [f"{TEXTS[0]} {TEXTS[1]}", f"{TEXTS[1]} {TEXTS[2]} with all of your friends.", TEXTS[2], TEXTS[3]]
+    paragraphs = [replace(p, text=t) for p, t in zip(PARAGRAPHS, texts, strict=True)]
+    values = np.array([[1, 0, 1, 1, 1, 0], [1, 0, 0, 1, 0, 1], [0, 1, 0, 0, 0, 0], [1, 0, 1, 0, 1, 0]], np.float32)
+    dev = Dataset(tuple(paragraphs), LabelMatrix(values, np.ones_like(values, np.bool_)))
+    tagger, logits = calibrated(small_schema, engine, name="small", dev=dev, sentence_weight=0.4)
+    whole = engine.logits(texts)
+    np.testing.assert_array_equal(logits, tagger.logits(texts))
+    assert tagger.calibration == fit_calibration(logits, dev.matrix, small_schema)
+    assert tagger.quickly().calibration == fit_calibration(whole, dev.matrix, small_schema) != tagger.calibration
+    alone, _ = calibrated(small_schema, engine, name="small", dev=dev, sentence_weight=0.0)
+    assert alone.calibration == tagger.quick_calibration
+    assert alone.quickly() is alone
 
 
 def test_an_encoder_saved_before_it_could_read_closely_reads_as_it_did(

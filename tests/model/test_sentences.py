@@ -46,6 +46,7 @@ def test_sentences_are_in_order_and_every_visible_character_lies_in_one(text: st
         ("外交部发言人周三表示愿意谈判。导弹袭击了这座城市的港口。", 2),
         ("They came back with nothing at all. No.", 1),
         ("Gas prices rose by nine per cent; the ministry would not say why.", 2),
+        ("Вчера министр С. Петренко заявил, что не видит причин для встречи.", 1),
         ("Share", ["Share"]),
         ("  \n", []),
     ],
@@ -53,6 +54,11 @@ def test_sentences_are_in_order_and_every_visible_character_lies_in_one(text: st
 def test_sentences_end_where_a_reader_would_end_them(text: str, expected: list[str] | int) -> None:
     found = [text[start:end] for start, end in sentence_spans(text)]
     assert (len(found) if isinstance(expected, int) else found) == expected
+
+
+def test_endless_dots_cost_no_more_than_their_length() -> None:
+    text = "." * 200_000 + "x"  # quadratic, this would take minutes
+    assert sentence_spans(text) == [(0, len(text))]
 
 
 def test_what_one_sentence_conveys_counts_beside_the_whole() -> None:

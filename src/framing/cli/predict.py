@@ -37,7 +37,10 @@ def predict(
     ] = False,
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Read each paragraph as a whole only: twice as fast, a little less good."),
+        typer.Option(
+            "--quick",
+            help="Read each paragraph as a whole only: twice as fast, a little less good; not with --abstain.",
+        ),
     ] = False,
     threshold: Annotated[
         list[str] | None,

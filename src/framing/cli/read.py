@@ -126,7 +126,7 @@ def _weighed(
 
     quiet = quiet_labels(tagger.schema)
     for prediction in predictions:
-        found[prediction.paragraph.id] = evidence(tagger.logits, tagger.schema, prediction, quiet=quiet)
+        found[prediction.paragraph.id] = evidence(tagger, tagger.schema, prediction, quiet=quiet)
         yield prediction
 
 

@@ -64,9 +64,8 @@ class Wanted:
 
     @property
     def deciding(self) -> dict[str, Any]:
-        """What an output depends on; nothing where the tagger decides as it was made to."""
-        own = {"quick": True} if self.quick else {}
-        return {**own, "thresholds": dict(self.thresholds), "risk": self.risk} if self.thresholds or self.risk else own
+        """What an output depends on beside the tagger and its name, which says whether it reads quickly."""
+        return {"thresholds": dict(self.thresholds), "risk": self.risk} if self.thresholds or self.risk else {}
 
 
 def find_tagger(model: str | None, folder: Path | None) -> tuple[Path, str]:
@@ -132,7 +131,12 @@ class Job:
 
     def tagger(self) -> tuple[Tagger, Path]:
         wanted = self.wanted
+        if wanted.quick and wanted.risk is not None:
+            finding = "the risk is known for the closer reading only"
+            raise FramingError("--quick with --abstain", finding, "leave one of the two out")
         tagger, path = load_tagger(wanted.model, wanted.folder, self.reporter, as_trained=wanted.as_trained)
+        if wanted.quick and not tagger.sentence_weight:
+            self.reporter.say(f"--quick changes nothing: {tagger.name} reads as a whole only")
         tagger = tagger.quickly() if wanted.quick else tagger
         return tagger.deciding(wanted.thresholds, wanted.risk), path
 

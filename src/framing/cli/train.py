@@ -112,12 +112,18 @@ def _recorded(config: RunConfig) -> tuple[RunConfig, str]:
     from framing.tracking.store import find_run, run_config_text
 
     run_id = find_run(config.tracking, str(config.resume))
-    values = yaml.safe_load(run_config_text(config.tracking, run_id))
-    # What a run of an earlier version did not know, it did without.
+    values = brought_up(yaml.safe_load(run_config_text(config.tracking, run_id)))
+    return check_config({**values, "tracking": config.tracking.model_dump(mode="json")}), run_id
+
+
+def brought_up(values: dict[str, Any]) -> dict[str, Any]:
+    """A recorded configuration as it is known today: what a run of an earlier version did not know, it did without."""
     values.setdefault("leave_out", {"key": None, "values": None})
     for name in ("join_neighbours", "negative_focus", "negative_margin"):
         values["training"].setdefault(name, 0.0)
-    return check_config({**values, "tracking": config.tracking.model_dump(mode="json")}), run_id
+    values["training"].setdefault("most_readings", None)
+    values["model"].setdefault("sentence_weight", 0.0)
+    return values
 
 
 def _show(result: Any, config: RunConfig) -> None:

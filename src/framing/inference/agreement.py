@@ -60,9 +60,9 @@ class Agreement:
 class Refused(FramingError):
     """An export that the quality gate does not let through."""
 
-    def __init__(self, precision: str, agreement: Agreement) -> None:
+    def __init__(self, precision: str, agreement: Agreement, refusal: str) -> None:
         cure = "try --precision auto, which goes on with a finer one, or --precision bf16"
-        super().__init__(f"export as {precision}", f"refused: {agreement.refusal()}", cure)
+        super().__init__(f"export as {precision}", f"refused: {refusal}", cure)
         self.agreement = agreement
 
 

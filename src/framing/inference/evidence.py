@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from framing.model.sentences import Logits
+from framing.inference.engine import Engine
 from framing.records import Prediction
 from framing.schema import Schema
 
@@ -48,17 +48,18 @@ def log_odds(logits: NDArray[np.float32], schema: Schema) -> NDArray[np.float64]
     return odds
 
 
-def weigh(logits: Logits, schema: Schema, text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+def weigh(engine: Engine, schema: Schema, text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
     """[spans x labels]: how far each label's log-odds fall when that span alone is left out.
 
-    Costs one reading of the text for each span and one more.
+    Costs one reading of the text for each span and one more; of an engine that reads sentence by sentence too (a
+    tagger is one) also one of each changed sentence.
     """
     without = [text[:start] + text[end:] for start, end in spans]
-    odds = log_odds(logits([text, *without]), schema)
+    odds = log_odds(engine.logits([text, *without]), schema)
     return np.asarray(odds[0] - odds[1:])
 
 
-def evidence(logits: Logits, schema: Schema, found: Prediction, *, quiet: Iterable[str] = ()) -> dict[str, Spans]:
+def evidence(engine: Engine, schema: Schema, found: Prediction, *, quiet: Iterable[str] = ()) -> dict[str, Spans]:
     """For each label chosen, by its reference: the spans of the text and their weights in log-odds, rounded.
 
     `quiet` names labels that need none. A text of one part only has nothing to compare with: no label is returned.
@@ -69,7 +70,7 @@ def evidence(logits: Logits, schema: Schema, found: Prediction, *, quiet: Iterab
     refs = [ref for ref in refs if ref not in set(quiet)]
     if len(spans) < 2 or not refs:
         return {}
-    weights = weigh(logits, schema, text, spans)
+    weights = weigh(engine, schema, text, spans)
     return {
         ref: [
             (start, end, round(float(weight), 3))

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from framing.dataset import Dataset
 from framing.errors import FramingError
@@ -19,8 +20,9 @@ from framing.inference.agreement import Agreement, Refused, compare
 from framing.inference.compiled import EMBEDDINGS, FILES, HEADS, MODEL, TOKENIZER, runtime
 from framing.inference.embeddings import save_embeddings
 from framing.inference.rounding import Rounded
-from framing.inference.tagger import FORMAT, FORMAT_COMPILED, Tagger, save_decisions
+from framing.inference.tagger import FORMAT, FORMAT_COMPILED, Tagger, model_facts, save_decisions
 from framing.model.classifier import Classifier
+from framing.model.sentences import read_closely
 
 Precision = Literal["int8", "bf16", "float"]
 PRECISIONS: tuple[Precision, ...] = ("int8", "bf16", "float")
@@ -65,7 +67,7 @@ def export_tagger(
         cure = "give a tagger that framing trained on an encoder; the baseline is quick as it is"
         raise FramingError(f"tagger {tagger.name!r}", f"a {kind} is nothing to export", cure)
     reporter.say(f"tagging {len(dev)} dev paragraphs as trained")
-    trained = tagger.logits(dev.texts)
+    trained = _read(tagger, dev)
     beside = folder.with_name(folder.name + ".part")
     attempts = [(p, limit) for p in precisions for limit in (_LIMITS if p == "int8" else (0.0,))]
     rounded = _round(classifier, texts, reporter) if "int8" in precisions else {}
@@ -75,17 +77,27 @@ def export_tagger(
             beside.mkdir(parents=True)
             _write(tagger, classifier, beside, precision, rounded=rounded, limit=limit, reporter=reporter)
             reporter.say(f"tagging the dev paragraphs as exported in {precision}")
-            exported = Tagger.load(beside).logits(dev.texts)
-            agreement = compare(trained, exported, dev, tagger.schema, tagger.calibration)
-            if not agreement.refusal():
+            exported = _read(Tagger.load(beside), dev)
+            agreement = compare(trained[0], exported[0], dev, tagger.schema, tagger.calibration)
+            refusal = agreement.refusal()
+            if not refusal and tagger.quick_calibration is not None:
+                quick = compare(trained[1], exported[1], dev, tagger.schema, tagger.quick_calibration).refusal()
+                refusal = f"with --quick, {quick}" if quick else ""
+            if not refusal:
                 _record(agreement, beside)
                 shutil.rmtree(folder, ignore_errors=True)
                 beside.rename(folder)
                 return Export(folder, precision, agreement, sum(f.stat().st_size for f in folder.iterdir()))
-            reporter.say(f"refused: {agreement.refusal()}")
-        raise Refused(precision, agreement)
+            reporter.say(f"refused: {refusal}")
+        raise Refused(precision, agreement, refusal)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _read(tagger: Tagger, dev: Dataset) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits of the dev part read as closely as the tagger reads, and as a whole only."""
+    whole = tagger.engine.logits(dev.texts)
+    return read_closely(tagger.engine.logits, dev.texts, tagger.sentence_weight, whole), whole
 
 
 def _record(agreement: Agreement, folder: Path) -> None:
@@ -149,7 +161,7 @@ def _write(
         "format": FORMAT,
         "name": tagger.name,
         "schema": tagger.schema.fingerprint,
-        "model": classifier.config.model_dump(mode="json"),
+        "model": model_facts(tagger, classifier.config),
         "backbone": classifier.checkpoint.fingerprint,
         "engine": engine,
     }

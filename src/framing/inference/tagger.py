@@ -92,8 +92,7 @@ class Tagger:
         if risk is None:
             return replace(self, calibration=calibration)
         if self.track is None:
-            cure = "train it again, and leave --quick out"
-            raise FramingError(f"tagger {self.name!r}", "has no record of its errors on dev", cure)
+            raise FramingError(f"tagger {self.name!r}", "has no record of its errors on dev", "train it again")
         if thresholds:
             finding = "the risk is known for the tagger's own thresholds only"
             raise FramingError("--abstain with --threshold", finding, "give one of the two")
@@ -120,7 +119,7 @@ class Tagger:
         return self._predictions(chunk, verdicts)
 
     def tag_logits(self, paragraphs: Sequence[Paragraph], logits: NDArray[np.float32]) -> list[Prediction]:
-        """Predictions of paragraphs whose logits [paragraphs x labels] this tagger's engine has given before."""
+        """Predictions of paragraphs whose logits [paragraphs x labels] this tagger's `logits` has given before."""
         return self._predictions(paragraphs, self._judge(logits))
 
     def _predictions(self, paragraphs: Sequence[Paragraph], verdicts: Sequence[Verdict]) -> list[Prediction]:
@@ -142,12 +141,6 @@ class Tagger:
         return [Verdict.of(labels, row) for labels, row in zip(decisions, scores, strict=True)]
 
     @staticmethod
-    def uncalibrated(schema: Schema, engine: Engine, name: str, sentence_weight: float) -> Tagger:
-        """A tagger that takes logits for log-odds: nothing is annotated to know better by."""
-        plain = Calibration.plain(schema)
-        return Tagger(schema, engine, plain, name, sentence_weight=sentence_weight, quick_calibration=plain)
-
-    @staticmethod
     def load(folder: Path, name: str = "") -> Tagger:
         """Raises FramingError if the folder holds no tagger or one that does not fit this program or machine."""
         facts = _read_facts(folder)
@@ -155,20 +148,19 @@ class Tagger:
         calibration = Calibration.from_json((folder / "calibration.json").read_text())
         history = folder / ABSTENTION
         track = Track.from_json(history.read_text()) if history.is_file() else None
-        if facts["model"]["kind"] != "tfidf":
-            facts["model"].setdefault("sentence_weight", 0.0)  # saved before there was such a weight
+        facts["model"].setdefault("sentence_weight", 0.0)  # saved before there was such a weight
         config = TypeAdapter[Any](ModelConfig).validate_python(facts["model"])
-        if config.kind == "tfidf":
-            from framing.model.baseline import Baseline
-
-            baseline = Baseline(schema, config)
-            baseline.load(folder)
-            return Tagger(schema, baseline, calibration, name or facts["name"], track)
         quick = folder / QUICK
         closely: dict[str, Any] = {
             "sentence_weight": config.sentence_weight,
             "quick_calibration": Calibration.from_json(quick.read_text()) if quick.is_file() else None,
         }
+        if config.kind == "tfidf":
+            from framing.model.baseline import Baseline
+
+            baseline = Baseline(schema, config)
+            baseline.load(folder)
+            return Tagger(schema, baseline, calibration, name or facts["name"], track, **closely)
         if "engine" in facts:
             from framing.inference.compiled import CompiledEngine
 
@@ -187,8 +179,14 @@ class Tagger:
         return Tagger(schema, classifier, calibration, name or facts["name"], track, **closely)
 
 
+def uncalibrated(schema: Schema, engine: Engine, *, name: str, sentence_weight: float) -> Tagger:
+    """A tagger that takes logits for log-odds: nothing is annotated to know better by."""
+    plain = Calibration.plain(schema)
+    return Tagger(schema, engine, plain, name, sentence_weight=sentence_weight, quick_calibration=plain)
+
+
 def calibrated(
-    schema: Schema, engine: Engine, name: str, dev: Dataset, sentence_weight: float
+    schema: Schema, engine: Engine, *, name: str, dev: Dataset, sentence_weight: float
 ) -> tuple[Tagger, NDArray[np.float32]]:
     """A tagger whose probabilities, thresholds and limits of confidence come from the dev part.
 
@@ -200,7 +198,8 @@ def calibrated(
     scores = probabilities(logits, schema, calibration)
     track = Track.of(scores, decide(scores, schema, calibration), dev.matrix, schema)
     quick = fit_calibration(whole, dev.matrix, schema) if sentence_weight else None
-    return Tagger(schema, engine, calibration, name, track, {}, sentence_weight, quick), logits
+    tagger = Tagger(schema, engine, calibration, name, track, sentence_weight=sentence_weight, quick_calibration=quick)
+    return tagger, logits
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:
@@ -248,6 +247,11 @@ def load_fastest(folder: Path, name: str, *, as_trained: bool = False) -> Tagger
     return Tagger.load(folder, name)
 
 
+def model_facts(tagger: Tagger, config: ModelConfig) -> dict[str, Any]:
+    """The model's configuration as `tagger.json` has it: read as closely as the tagger reads."""
+    return {**config.model_dump(mode="json"), "sentence_weight": tagger.sentence_weight}
+
+
 def save_decisions(tagger: Tagger, folder: Path) -> None:
     """The files of what a tagger decides by: the same for a trained and for an exported one."""
     (folder / "schema.yaml").write_text(schema_to_yaml(tagger.schema), encoding="utf-8")
@@ -267,7 +271,7 @@ def save_tagger(tagger: Tagger, config: ModelConfig, folder: Path) -> None:
         "format": FORMAT,
         "name": tagger.name,
         "schema": tagger.schema.fingerprint,
-        "model": config.model_dump(mode="json"),
+        "model": model_facts(tagger, config),
     }
     save_decisions(tagger, beside)
     if config.kind == "tfidf":
