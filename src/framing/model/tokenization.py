@@ -18,16 +18,21 @@ _PART = 1024
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Token ids of the windows of some texts; `owner[w]` is the text of window w. A long text has several."""
+    """Token ids of the windows of some texts, in order; `owner[w]` is the text of window w. A long text has several."""
 
     ids: list[NDArray[np.int64]]
     owner: NDArray[np.int64]
 
     def of(self, texts: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Windows of these texts, and for each its text's place in `texts`."""
-        place = {int(text): number for number, text in enumerate(texts)}
-        chosen = np.array([w for w, text in enumerate(self.owner) if int(text) in place], np.int64)
-        return chosen, np.array([place[int(self.owner[w])] for w in chosen], np.int64)
+        """Windows of these texts, and for each its text's place in `texts`; `owner` ascends."""
+        wanted = np.asarray(texts, np.int64)
+        order = np.argsort(wanted, kind="stable")
+        ascending = wanted[order]
+        first, last = (np.searchsorted(self.owner, ascending, side) for side in ("left", "right"))
+        counts = last - first
+        # window numbers: `first` of each text, and those that follow it
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.repeat(first, counts) + within, np.repeat(order, counts)
 
 
 class Tokenization:
