@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from framing.cli.options import Folder
 from framing.cli.terminal import errors, output, table
 from framing.cli.train import tracking_config
 from framing.errors import FramingError
@@ -30,7 +31,7 @@ def compare(
     labels: Annotated[bool, typer.Option("--labels", help="Show each label too.")] = False,
     languages: Annotated[bool, typer.Option("--languages", help="Show each language too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON.")] = False,
-    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
+    folder: Folder = None,
 ) -> None:
     """Compare systems on the articles they share, with paired tests that take the article as the unit.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from framing.cli.options import Folder
 from framing.cli.terminal import errors, output, table
 from framing.records import Paragraph
 from framing.schema import Schema
@@ -120,7 +121,7 @@ def doubts(
     out: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write them as JSON Lines, with their text.")
     ] = None,
-    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
+    folder: Folder = None,
 ) -> None:
     """Codings that a tagger doubts which did not learn from them: what to read once more.
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import webbrowser
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from framing.cli.options import Folder, Model
 from framing.cli.tagging import load_tagger
 from framing.cli.terminal import TerminalReporter
 from framing.errors import FramingError
 
 
 def demo(
-    model: Annotated[
-        str | None, typer.Option(help="The tagger: a folder, runs:/ID, models:/NAME/VERSION; else the champion.")
-    ] = None,
+    model: Model = None,
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.", min=0, max=65535)] = 8642,
     host: Annotated[str, typer.Option(help="Where to listen; there is no password, so keep it at this machine.")] = (
         "127.0.0.1"
@@ -26,7 +24,7 @@ def demo(
         list[str] | None, typer.Option(help="With --host: a host name under which the page may be asked for.")
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
+    folder: Folder = None,
 ) -> None:
     """Serve a page on which an article is pasted or uploaded and read with its labels.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from framing.cli.compose import compose_values, conf_folder
+from framing.cli.options import Folder, Model
 from framing.cli.tagging import find_tagger
 from framing.cli.terminal import TerminalReporter, output, table
 from framing.config import check_config
@@ -26,9 +27,7 @@ def export(
         list[str] | None,
         typer.Argument(help="KEY=VALUE choices of conf/ that say which data prove it, as in `data=seeds`."),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias; else the champion.")
-    ] = None,
+    model: Model = None,
     out: Annotated[
         Path | None, typer.Option("--output", "-o", help="The folder to write; without it `framing predict` keeps it.")
     ] = None,
@@ -36,7 +35,7 @@ def export(
         Literal["int8", "bf16", "float", "auto"],
         typer.Option(help="int8 is the fastest, float exact; auto: the fastest of the three that passes."),
     ] = "int8",
-    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
+    folder: Folder = None,
 ) -> None:
     """Make a tagger several times faster: compiled for the processor, most of it in 8 bits, without torch.
 

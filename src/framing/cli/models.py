@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from framing.cli.options import Folder
 from framing.cli.terminal import errors, output, table
 from framing.cli.train import tracking_config
 from framing.errors import FramingError
 
 app = typer.Typer(help="List the registered taggers, read their cards, go back to the champion before.")
 
-Folder = Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")]
 ModelName = Annotated[str | None, typer.Option(help="The registered model; else that of conf/tracking.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 

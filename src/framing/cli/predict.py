@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
+from framing.cli.options import Folder, Model
 from framing.cli.tagging import REJECTED, Gate, Job, Unit, Wanted, parse_thresholds
 from framing.cli.terminal import GROUP_COLOURS, TerminalReporter, is_on_terminal, output, visible
 from framing.errors import FramingError
@@ -20,102 +21,116 @@ InputFormat = Literal["text", "markdown", "html", "jsonl", "csv", "tsv", "parque
 _IN, _OUT, _BAD = "Input", "Output", "Bad records and interruptions"
 
 
+_Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="Files, folders, globs, or - for standard input: .txt .md .html .jsonl .csv .tsv "
+        "(each also .gz or .zst, or in a .zip), .parquet, .warc (with framing\\[warc])."
+    ),
+]
+_AsTrained = Annotated[
+    bool, typer.Option("--as-trained", help="Do not take the faster form that `framing export` has made.")
+]
+_Quick = Annotated[
+    bool,
+    typer.Option(
+        "--quick",
+        help="Read each paragraph as a whole only: twice as fast, a little less good; not with --abstain.",
+    ),
+]
+_Threshold = Annotated[
+    list[str] | None,
+    typer.Option(help="LABEL=NUMBER or FACET=NUMBER, as in stance.blame=0.3, in place of the tagger's own."),
+]
+_Abstain = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RISK",
+        help="Leave a facet of a paragraph open where the tagger is not sure enough, so that of what it decides at "
+        "most this share should be wrong, as in 0.1.",
+    ),
+]
+_Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Write this file: .jsonl .csv .tsv (each also .gz or .zst), .parquet, or .html: a page to read; "
+        "- is standard output, as without it.",
+        rich_help_panel=_OUT,
+    ),
+]
+_Form = Annotated[
+    Literal["table", "jsonl", "csv", "tsv", "parquet", "html"] | None,
+    typer.Option("--format", help="What to write, whatever the suffix; table is for reading.", rich_help_panel=_OUT),
+]
+_Probabilities = Annotated[
+    bool | None,
+    typer.Option(
+        "--probabilities/--no-probabilities",
+        help="Every label's probability: in JSON Lines unless refused, in tables (columns facet.label) if wanted.",
+        rich_help_panel=_OUT,
+    ),
+]
+_Unit = Annotated[
+    Unit,
+    typer.Option(
+        help="document: split each text into paragraphs. paragraph: take records {id, text} as they are.",
+        rich_help_panel=_IN,
+    ),
+]
+_TextColumn = Annotated[str, typer.Option(help="The column or key of the text.", rich_help_panel=_IN)]
+_IdColumn = Annotated[str, typer.Option(help="Of the id, if there is one; else FILE-ROW.", rich_help_panel=_IN)]
+_TitleColumn = Annotated[str, typer.Option(help="Of the title, if there is one.", rich_help_panel=_IN)]
+_DateColumn = Annotated[str, typer.Option(help="Of the date, if there is one.", rich_help_panel=_IN)]
+_LanguageColumn = Annotated[
+    str, typer.Option(help="Of the language, if there is one; else it is detected.", rich_help_panel=_IN)
+]
+_InputFormat = Annotated[
+    InputFormat | None,
+    typer.Option(help="What the sources are, whatever their suffix (a pipe has none).", rich_help_panel=_IN),
+]
+_Encoding = Annotated[
+    str,
+    typer.Option(help="Of the input, as in cp1251; else UTF-8, and if it is not, detected.", rich_help_panel=_IN),
+]
+_Delimiter = Annotated[
+    str, typer.Option(help="Of CSV; else the one of , ; tab | that the header shows.", rich_help_panel=_IN)
+]
+_MaxDocument = Annotated[
+    float,
+    typer.Option(help="Reject a longer text, in megabytes, from 0.001 to 1000.", rich_help_panel=_BAD),
+]
+_Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad record.", rich_help_panel=_BAD)]
+_Restart = Annotated[
+    bool,
+    typer.Option("--restart", help="Begin the output anew, whatever is kept of it.", rich_help_panel=_BAD),
+]
+
+
 def predict(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            help="Files, folders, globs, or - for standard input: .txt .md .html .jsonl .csv .tsv "
-            "(each also .gz or .zst, or in a .zip), .parquet, .warc (with framing\\[warc])."
-        ),
-    ],
-    model: Annotated[
-        str | None, typer.Option(help="A tagger's folder, runs:/ID, models:/NAME/VERSION or @alias; else the champion.")
-    ] = None,
-    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
-    as_trained: Annotated[
-        bool, typer.Option("--as-trained", help="Do not take the faster form that `framing export` has made.")
-    ] = False,
-    quick: Annotated[
-        bool,
-        typer.Option(
-            "--quick",
-            help="Read each paragraph as a whole only: twice as fast, a little less good; not with --abstain.",
-        ),
-    ] = False,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(help="LABEL=NUMBER or FACET=NUMBER, as in stance.blame=0.3, in place of the tagger's own."),
-    ] = None,
-    abstain: Annotated[
-        float | None,
-        typer.Option(
-            metavar="RISK",
-            help="Leave a facet of a paragraph open where the tagger is not sure enough, so that of what it decides at "
-            "most this share should be wrong, as in 0.1.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help="Write this file: .jsonl .csv .tsv (each also .gz or .zst), .parquet, or .html: a page to read; "
-            "- is standard output, as without it.",
-            rich_help_panel=_OUT,
-        ),
-    ] = None,
-    form: Annotated[
-        Literal["table", "jsonl", "csv", "tsv", "parquet", "html"] | None,
-        typer.Option(
-            "--format", help="What to write, whatever the suffix; table is for reading.", rich_help_panel=_OUT
-        ),
-    ] = None,
-    probabilities: Annotated[
-        bool | None,
-        typer.Option(
-            "--probabilities/--no-probabilities",
-            help="Every label's probability: in JSON Lines unless refused, in tables (columns facet.label) if wanted.",
-            rich_help_panel=_OUT,
-        ),
-    ] = None,
-    unit: Annotated[
-        Unit,
-        typer.Option(
-            help="document: split each text into paragraphs. paragraph: take records {id, text} as they are.",
-            rich_help_panel=_IN,
-        ),
-    ] = "document",
-    text_column: Annotated[str, typer.Option(help="The column or key of the text.", rich_help_panel=_IN)] = "text",
-    id_column: Annotated[
-        str, typer.Option(help="Of the id, if there is one; else FILE-ROW.", rich_help_panel=_IN)
-    ] = "id",
-    title_column: Annotated[str, typer.Option(help="Of the title, if there is one.", rich_help_panel=_IN)] = "title",
-    date_column: Annotated[str, typer.Option(help="Of the date, if there is one.", rich_help_panel=_IN)] = "date",
-    language_column: Annotated[
-        str, typer.Option(help="Of the language, if there is one; else it is detected.", rich_help_panel=_IN)
-    ] = "language",
-    input_format: Annotated[
-        InputFormat | None,
-        typer.Option(help="What the sources are, whatever their suffix (a pipe has none).", rich_help_panel=_IN),
-    ] = None,
-    encoding: Annotated[
-        str,
-        typer.Option(help="Of the input, as in cp1251; else UTF-8, and if it is not, detected.", rich_help_panel=_IN),
-    ] = "",
-    delimiter: Annotated[
-        str, typer.Option(help="Of CSV; else the one of , ; tab | that the header shows.", rich_help_panel=_IN)
-    ] = "",
-    max_document: Annotated[
-        float,
-        typer.Option(help="Reject a longer text, in megabytes, from 0.001 to 1000.", rich_help_panel=_BAD),
-    ] = 10,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at the first bad record.", rich_help_panel=_BAD)
-    ] = False,
-    restart: Annotated[
-        bool,
-        typer.Option("--restart", help="Begin the output anew, whatever is kept of it.", rich_help_panel=_BAD),
-    ] = False,
+    sources: _Sources,
+    model: Model = None,
+    folder: Folder = None,
+    as_trained: _AsTrained = False,
+    quick: _Quick = False,
+    threshold: _Threshold = None,
+    abstain: _Abstain = None,
+    out: _Out = None,
+    form: _Form = None,
+    probabilities: _Probabilities = None,
+    unit: _Unit = "document",
+    text_column: _TextColumn = "text",
+    id_column: _IdColumn = "id",
+    title_column: _TitleColumn = "title",
+    date_column: _DateColumn = "date",
+    language_column: _LanguageColumn = "language",
+    input_format: _InputFormat = None,
+    encoding: _Encoding = "",
+    delimiter: _Delimiter = "",
+    max_document: _MaxDocument = 10,
+    strict: _Strict = False,
+    restart: _Restart = False,
 ) -> None:
     """Tag paragraphs: one record each, with labels and every label's probability.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from framing.cli.options import Folder, Model
 from framing.cli.tagging import load_tagger
 from framing.cli.terminal import TerminalReporter
 from framing.errors import FramingError
@@ -25,31 +26,35 @@ if TYPE_CHECKING:
 _MANY = 20_000
 
 
-def read(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            help="Records of framing predict (.jsonl, also .gz or .zst), or texts, folders, globs, - to tag first."
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--output", "-o", help="The page; - is standard output.")] = Path("reading.html"),
-    title: Annotated[str, typer.Option(help="What stands at the top of the page.")] = "",
-    show: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
-    words: Annotated[
-        bool,
-        typer.Option(
-            "--evidence",
-            help="Let each label show which words weighed: every paragraph is read once more for each of its words "
-            "(64 at most), so this takes some 30 times as long as tagging.",
-        ),
-    ] = False,
-    schema: Annotated[Path, typer.Option(help="The schema that the records were made with.")] = Path(
-        "data/schema.yaml"
+_Sources = Annotated[
+    list[str],
+    typer.Argument(
+        help="Records of framing predict (.jsonl, also .gz or .zst), or texts, folders, globs, - to tag first."
     ),
-    model: Annotated[
-        str | None, typer.Option(help="The tagger: a folder, runs:/ID, models:/NAME/VERSION; else the champion.")
-    ] = None,
-    folder: Annotated[Path | None, typer.Option(help="The tracking folder; else that of conf/tracking.")] = None,
+]
+_Out = Annotated[Path, typer.Option("--output", "-o", help="The page; - is standard output.")]
+_Title = Annotated[str, typer.Option(help="What stands at the top of the page.")]
+_Show = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
+_Words = Annotated[
+    bool,
+    typer.Option(
+        "--evidence",
+        help="Let each label show which words weighed: every paragraph is read once more for each of its words "
+        "(64 at most), so this takes some 20 times as long as tagging.",
+    ),
+]
+_Schema = Annotated[Path, typer.Option(help="The schema that the records were made with.")]
+
+
+def read(
+    sources: _Sources,
+    out: _Out = Path("reading.html"),
+    title: _Title = "",
+    show: _Show = False,
+    words: _Words = False,
+    schema: _Schema = Path("data/schema.yaml"),
+    model: Model = None,
+    folder: Folder = None,
 ) -> None:
     """Make one page to read articles on, with the labels of each paragraph in the margin.
 
