@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from accelerate import Accelerator
@@ -15,6 +14,7 @@ from framing.errors import FramingError
 from framing.evaluation import plots
 from framing.inference.engine import Engine
 from framing.inference.prediction import whole_file
+from framing.model.sentences import sentences_beside
 from framing.schema import Schema
 from framing.tracking.tracker import STATE, Tracker
 
@@ -83,8 +83,9 @@ def _fine_tune(
     if settings.epochs < wanted:
         reporter.say(f"epochs: {settings.epochs}, not {wanted}, by training.most_readings={settings.most_readings:,}")
     tracker.log_params({"epochs_run": settings.epochs})
-    read = _trunk(classifier, [*train.texts, *dev.texts], config, reporter)
-    training = Training(classifier, train, dev, settings, read)
+    if config.training.cache_trunk and len(classifier.backbone.frozen):
+        classifier.kept = _kept_trunk(classifier, train, dev, config, reporter)
+    training = Training(classifier, train, dev, settings, classifier.kept or classifier.trunk_states)
     state = tracker.folder / STATE
     history = tracker.folder / "history.json"
     steps: list[tuple[int, float]] = []
@@ -121,12 +122,13 @@ def affordable_epochs(config: TrainingConfig, texts: int) -> int:
     return max(1, min(config.epochs, most))
 
 
-def _trunk(classifier: Any, texts: Sequence[str], config: RunConfig, reporter: Reporter) -> Any:
-    """What gives the trunk's states: the cache, filled first, or the trunk itself."""
-    if not (config.training.cache_trunk and len(classifier.backbone.frozen)):
-        return classifier.trunk_states
+def _kept_trunk(classifier: Any, train: Dataset, dev: Dataset, config: RunConfig, reporter: Reporter) -> Any:
+    """What gives the trunk's states: the cache, with all that training and calibration will read filled in first."""
     from framing.trunk import TrunkCache
 
+    texts = [*train.texts, *dev.texts]
+    if config.model.sentence_weight:
+        texts += [sentence for sentences in sentences_beside(dev.texts) for sentence in sentences]
     cache = TrunkCache(classifier)
     windows = classifier.tokenization.windows(texts).ids
     for done in cache.fill(windows, config.training.batch_tokens):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +25,9 @@ _SHARD_WINDOWS = 1024
 class TrunkCache:
     """Window of token ids -> its trunk states, for one backbone, one number of frozen layers, one precision.
 
-    A shard is a memory-mapped array of half floats [tokens x hidden] and an index of where each window lies in it.
-    Shards are written beside and renamed and never change, so that several processes may fill one cache.
+    A shard is an array of half floats [tokens x hidden] and an index of where each window lies in it. Windows are read
+    from the file, not from a mapping of it, which would stay in memory. Shards are written beside and renamed and never
+    change, so that several processes may fill one cache.
     """
 
     def __init__(self, classifier: Classifier, folder: Path | None = None) -> None:
@@ -33,14 +36,17 @@ class TrunkCache:
         name = f"{classifier.checkpoint.fingerprint}-{layers}-{precision}"
         self.folder = (folder or cache_folder() / "trunk") / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.classifier = classifier
-        self.shards: list[NDArray[np.float16]] = []
+        # The classifier reads from here: held in earnest, the two would be a circle, of half a gigabyte.
+        reader: Any = weakref.proxy(classifier)
+        self.classifier: Classifier = reader
+        self.shards: list[tuple[Path, int]] = []
         self.places: dict[str, tuple[int, int, int]] = {}
         for index in sorted(self.folder.glob("*.json")):
             self._open(index)
 
     def _open(self, index: Path) -> None:
-        self.shards.append(np.load(index.with_suffix(".npy"), mmap_mode="r"))
+        array = np.load(index.with_suffix(".npy"), mmap_mode="r")
+        self.shards.append((index.with_suffix(".npy"), int(array.offset)))
         for key, (start, length) in json.loads(index.read_text()).items():
             self.places[key] = (len(self.shards) - 1, start, length)
 
@@ -74,14 +80,25 @@ class TrunkCache:
         self._open(self.folder / f"{name}.json")
 
     def read(self, windows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
-        """The kept states of these windows, padded: [windows x longest x hidden] and their mask."""
-        longest = max(len(window) for window in windows)
-        states = np.zeros((len(windows), longest, self.classifier.backbone.hidden_size), np.float16)
+        """The states of these windows, padded: [windows x longest x hidden] and their mask; computed where not kept."""
+        places = [self.places.get(_key(window)) for window in windows]
+        missing = [row for row, place in enumerate(places) if place is None]
+        if len(missing) == len(windows):
+            return self.classifier.trunk_states(windows)
+        longest, hidden = max(len(window) for window in windows), self.classifier.backbone.hidden_size
+        states = np.zeros((len(windows), longest, hidden), np.float16)
         mask = np.zeros((len(windows), longest), np.int64)
-        for row, window in enumerate(windows):
-            shard, start, length = self.places[_key(window)]
-            states[row, :length] = self.shards[shard][start : start + length]
-            mask[row, :length] = 1
+        for row, (window, place) in enumerate(zip(windows, places, strict=True)):
+            mask[row, : len(window)] = 1
+            if place:
+                shard, start, length = place
+                file, offset = self.shards[shard]
+                offset += start * hidden * states.itemsize
+                kept = np.fromfile(file, np.float16, length * hidden, offset=offset)
+                states[row, :length] = kept.reshape(length, hidden)
+        if missing:
+            computed, _ = self.classifier.trunk_states([windows[row] for row in missing])
+            states[missing, : computed.shape[1]] = computed.to(torch.float16).cpu().numpy()
         device = self.classifier.device
         return torch.from_numpy(states).to(device).float(), torch.from_numpy(mask).to(device)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from framing.cli.terminal import table
+from framing.cli.terminal import TerminalReporter, table
 
 
 def test_a_table_is_plain_lines_in_a_pipe_though_colour_is_asked_for(
@@ -18,3 +20,18 @@ def test_a_table_is_plain_lines_in_a_pipe_though_colour_is_asked_for(
         shown.append(capsys.readouterr().out)
     assert len(shown[0].splitlines()) == 2
     assert shown == [shown[0]] * 3
+
+
+def test_the_time_left_is_that_of_the_count_that_runs_not_of_the_folds_before(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    with TerminalReporter() as reporter:
+        for _fold in range(2):
+            for step in range(1, 42):  # a step a second; between the folds an hour of something else
+                reporter.progress(step, 50, "fold")
+                now += 1
+            now += 3600
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "fold 22/50, 28 s left"

@@ -70,6 +70,10 @@ def test_states_from_the_cache_are_those_that_are_computed(classifier: Classifie
     computed, same = classifier.trunk_states(windows.ids)
     assert torch.equal(mask, same)
     np.testing.assert_allclose(states * mask[:, :, None], computed * mask[:, :, None], atol=4e-3)
+    others = classifier.tokenization.windows([TEXTS[0], "A text that nobody has kept, beside one that was kept."]).ids
+    mixed, mask = kept.read(others)
+    computed, _ = classifier.trunk_states(others)
+    np.testing.assert_allclose(mixed * mask[:, :, None], computed * mask[:, :, None], atol=4e-3)
     assert not list(tmp_path.rglob("*.part"))
 
 

@@ -72,7 +72,7 @@ class TerminalReporter:
         )
         self.task = self.bar.add_task("", total=None, visible=False)
         self.started = self.last = time.monotonic()
-        self.first = 0
+        self.first = self.done = 0
 
     def __enter__(self) -> TerminalReporter:
         return self
@@ -95,8 +95,9 @@ class TerminalReporter:
             self.bar.update(self.task, completed=done, total=total, description=escape(text), visible=done < total)
             return
         now = time.monotonic()
-        if done < self.first or self.first == 0:
+        if done < self.done or self.done == 0:  # another epoch's, fold's or trial's count begins
             self.started, self.first = now, done
+        self.done = done
         if now - self.last > 20:
             self.last = now
             left = (now - self.started) / max(1, done - self.first) * (total - done)

@@ -38,6 +38,8 @@ class Classifier(nn.Module):
         self.heads = nn.ModuleList([nn.Linear(hidden, len(facet.labels)) for facet in schema.facets])
         self.device = torch.device("cpu")
         self.bf16 = False
+        self.kept: TrunkStates | None = None
+        """Where `logits` takes the trunk's states from once a training has kept them."""
         self.eval()
 
     # ---- computing ---------------------------------------------------------------------------------------------
@@ -95,7 +97,7 @@ class Classifier(nn.Module):
 
     def embed(self, texts: Sequence[str], batch_tokens: int = 4096) -> NDArray[np.float32]:
         """[texts x hidden], not normalised."""
-        return self.pooled(self.tokenization.windows(texts), len(texts), self.trunk_states, batch_tokens)
+        return self.pooled(self.tokenization.windows(texts), len(texts), self.kept or self.trunk_states, batch_tokens)
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The engine's one method: [texts x labels]."""

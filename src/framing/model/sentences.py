@@ -45,6 +45,14 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     return start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
 
 
+def sentences_beside(texts: Sequence[str]) -> list[list[str]]:
+    """The sentences of each text that are read beside it: none where it has but one."""
+    spans = [sentence_spans(text) for text in texts]
+    return [
+        [text[start:end] for start, end in own] if len(own) > 1 else [] for text, own in zip(texts, spans, strict=True)
+    ]
+
+
 def read_closely(
     read: Read, texts: Sequence[str], weight: float, whole: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
@@ -56,12 +64,12 @@ def read_closely(
     whole = read(texts) if whole is None else whole
     if not weight:
         return whole
-    parts = [[text[start:end] for start, end in sentence_spans(text)] for text in texts]
-    owner = [number for number, sentences in enumerate(parts) if len(sentences) > 1 for _ in sentences]
+    parts = sentences_beside(texts)
+    owner = [number for number, sentences in enumerate(parts) for _ in sentences]
     if not owner:
         return whole
     row: dict[str, int] = {}
-    rows = [row.setdefault(sentence, len(row)) for sentences in parts if len(sentences) > 1 for sentence in sentences]
+    rows = [row.setdefault(sentence, len(row)) for sentences in parts for sentence in sentences]
     said = read(list(row))[rows]
     highest = np.full_like(whole, -np.inf)
     np.maximum.at(highest, owner, said)
