@@ -18,7 +18,7 @@ from framing.cli.compose import compose_values
 from framing.config import RunConfig, SweepConfig, check_config, check_sweep
 from framing.errors import FramingError
 from framing.sweep import search
-from framing.sweep.objective import check_space, prepare, with_values
+from framing.sweep.objective import check_epochs, check_space, prepare, with_values
 from framing.sweep.search import Outcome, Plain, run_sweep
 
 Overrides = Callable[[Path], list[str]]
@@ -247,6 +247,16 @@ def test_a_space_that_cannot_be_searched_is_refused_before_any_trial(
     with pytest.raises(FramingError) as caught:
         check_space(*tfidf(overrides, tmp_path, word))
     assert finding in str(caught.value)
+
+
+def test_epochs_that_the_limit_of_readings_would_cut_are_refused(overrides: Overrides, tmp_path: Path) -> None:
+    words = ["+sweep.space.training.epochs={kind: int, low: 1, high: 3}", "training.most_readings=40"]
+    config, searched = composed(overrides, tmp_path, *words)
+    material = prepare(config, searched)
+    with pytest.raises(FramingError, match=r"affords \d epochs of \d+ texts, not 3"):
+        check_epochs(config, searched, material)
+    check_epochs(with_values(config, {"training.most_readings": None}), searched, material)
+    check_epochs(*tfidf(overrides, tmp_path, *words), material)
 
 
 def test_values_go_to_their_keys(overrides: Overrides, tmp_path: Path) -> None:

@@ -20,7 +20,15 @@ from framing.experiment import Result, run
 from framing.learning import Pruned, Reporter
 from framing.lineage import lineage_tags
 from framing.sweep import plots, results
-from framing.sweep.objective import Material, check_space, prepare, score_on_dev, score_on_folds, with_values
+from framing.sweep.objective import (
+    Material,
+    check_epochs,
+    check_space,
+    prepare,
+    score_on_dev,
+    score_on_folds,
+    with_values,
+)
 from framing.sweep.study import Row, Search, chosen, states
 from framing.tracking.store import end_parent, open_parent, open_run
 from framing.tracking.tracker import CONFIG_FILE, INPUTS, NOTE, STATE, Tracker
@@ -50,6 +58,7 @@ def run_sweep(config: RunConfig, sweep: SweepConfig, plain: Plain, reporter: Rep
     """Work on the sweep until all its trials are given out. The same call goes on with one that was killed."""
     check_space(config, sweep)
     material = prepare(config, sweep)
+    check_epochs(config, sweep, material)
     search = Search(config.tracking.folder, sweep)
     tags = {**lineage_tags(config, material.schema, material.dataset), "kind": "sweep", "sweep": sweep.name}
     with search.lock:
