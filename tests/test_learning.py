@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,22 @@ import pytest
 from framing.cli.compose import compose_values
 from framing.cli.train import brought_up
 from framing.config import TrainingConfig, check_config
-from framing.learning import affordable_epochs
+from framing.experiment import choose_split, load_dataset
+from framing.learning import affordable_epochs, learn
+from framing.model.classifier import Classifier
+from framing.model.sentences import sentences_beside
+from framing.schema_file import read_schema
+from framing.tracking.tracker import NullTracker
+from framing.trunk import TrunkCache
+
+
+class Silent:
+    def say(self, text: str) -> None: ...
+
+    def progress(self, done: int, total: int, text: str) -> None: ...
+
+    def epoch(self, number: int, score: float) -> None: ...
+
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
@@ -36,3 +52,22 @@ def test_a_run_recorded_before_there_were_these_knobs_goes_on_without_them() -> 
     config = check_config(brought_up(values))
     assert config.training.most_readings is None
     assert config.training.join_neighbours == config.model.sentence_weight == 0
+
+
+def test_all_that_training_and_calibration_read_is_kept_of_the_trunk(
+    overrides: Callable[[Path], list[str]], tmp_path: Path
+) -> None:
+    words = [*overrides(tmp_path), "training.epochs=1", "model.sentence_weight=0.3", "tracking=none"]
+    config = check_config(compose_values(CONF, words))
+    schema = read_schema(config.data.schema_file)
+    dataset = load_dataset(config, schema)
+    split = choose_split(config, dataset)
+    train, dev = (dataset.of_documents(part) for part in (split.train, split.dev))
+    classifier = learn(config, schema, train, dev, NullTracker(tmp_path), Silent())
+    assert isinstance(classifier, Classifier)
+    sentences = [sentence for own in sentences_beside(dev.texts) for sentence in own]
+    assert sentences
+    kept = TrunkCache(classifier)
+    texts = [*train.texts, *dev.texts, *sentences]
+    assert list(kept.fill(classifier.tokenization.windows(texts).ids, 128)) == []
+    assert classifier.read == classifier.kept

@@ -85,7 +85,7 @@ def _fine_tune(
     tracker.log_params({"epochs_run": settings.epochs})
     if config.training.cache_trunk and len(classifier.backbone.frozen):
         classifier.kept = _kept_trunk(classifier, train, dev, config, reporter)
-    training = Training(classifier, train, dev, settings, classifier.kept or classifier.trunk_states)
+    training = Training(classifier, train, dev, settings, classifier.read)
     state = tracker.folder / STATE
     history = tracker.folder / "history.json"
     steps: list[tuple[int, float]] = []
@@ -131,6 +131,6 @@ def _kept_trunk(classifier: Any, train: Dataset, dev: Dataset, config: RunConfig
         texts += [sentence for sentences in sentences_beside(dev.texts) for sentence in sentences]
     cache = TrunkCache(classifier)
     windows = classifier.tokenization.windows(texts).ids
-    for done in cache.fill(windows, config.training.batch_tokens):
-        reporter.progress(done, len(windows), "states of the frozen layers")
+    for done, missing in cache.fill(windows, config.training.batch_tokens):
+        reporter.progress(done, missing, "states of the frozen layers")
     return cache.read

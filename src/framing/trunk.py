@@ -50,14 +50,14 @@ class TrunkCache:
         for key, (start, length) in json.loads(index.read_text()).items():
             self.places[key] = (len(self.shards) - 1, start, length)
 
-    def fill(self, windows: Sequence[NDArray[np.int64]], batch_tokens: int) -> Iterator[int]:
-        """Compute and keep what is missing; yields the number of windows done after each shard."""
+    def fill(self, windows: Sequence[NDArray[np.int64]], batch_tokens: int) -> Iterator[tuple[int, int]]:
+        """Compute and keep what is missing; yields how many of those windows are done, after each shard."""
         missing = {key: window for window in windows if (key := _key(window)) not in self.places}
         keys = sorted(missing, key=lambda key: -len(missing[key]))
         for start in range(0, len(keys), _SHARD_WINDOWS):
             chosen = keys[start : start + _SHARD_WINDOWS]
             self._write(chosen, [missing[key] for key in chosen], batch_tokens)
-            yield start + len(chosen)
+            yield start + len(chosen), len(keys)
 
     def _write(self, keys: list[str], windows: list[NDArray[np.int64]], batch_tokens: int) -> None:
         lengths = np.array([len(window) for window in windows], np.int64)
@@ -81,26 +81,36 @@ class TrunkCache:
 
     def read(self, windows: Sequence[NDArray[np.int64]]) -> tuple[Tensor, Tensor]:
         """The states of these windows, padded: [windows x longest x hidden] and their mask; computed where not kept."""
-        places = [self.places.get(_key(window)) for window in windows]
-        missing = [row for row, place in enumerate(places) if place is None]
+        kept = [self._states(window) for window in windows]
+        missing = [row for row, states in enumerate(kept) if states is None]
         if len(missing) == len(windows):
             return self.classifier.trunk_states(windows)
-        longest, hidden = max(len(window) for window in windows), self.classifier.backbone.hidden_size
-        states = np.zeros((len(windows), longest, hidden), np.float16)
+        longest = max(len(window) for window in windows)
+        states = np.zeros((len(windows), longest, self.classifier.backbone.hidden_size), np.float32)
         mask = np.zeros((len(windows), longest), np.int64)
-        for row, (window, place) in enumerate(zip(windows, places, strict=True)):
+        for row, (window, own) in enumerate(zip(windows, kept, strict=True)):
             mask[row, : len(window)] = 1
-            if place:
-                shard, start, length = place
-                file, offset = self.shards[shard]
-                offset += start * hidden * states.itemsize
-                kept = np.fromfile(file, np.float16, length * hidden, offset=offset)
-                states[row, :length] = kept.reshape(length, hidden)
+            if own is not None:
+                states[row, : len(window)] = own
         if missing:
             computed, _ = self.classifier.trunk_states([windows[row] for row in missing])
-            states[missing, : computed.shape[1]] = computed.to(torch.float16).cpu().numpy()
+            states[missing, : computed.shape[1]] = computed.float().cpu().numpy()
         device = self.classifier.device
-        return torch.from_numpy(states).to(device).float(), torch.from_numpy(mask).to(device)
+        return torch.from_numpy(states).to(device), torch.from_numpy(mask).to(device)
+
+    def _states(self, window: NDArray[np.int64]) -> NDArray[np.float16] | None:
+        """What is kept of a window, [tokens x hidden]; nothing where somebody cleared the cache meanwhile."""
+        place = self.places.get(_key(window))
+        if place is None:
+            return None
+        shard, start, length = place
+        file, offset = self.shards[shard]
+        hidden = self.classifier.backbone.hidden_size
+        offset += start * hidden * np.dtype(np.float16).itemsize
+        try:
+            return np.fromfile(file, np.float16, length * hidden, offset=offset).reshape(length, hidden)
+        except FileNotFoundError:
+            return None
 
 
 def _key(window: NDArray[np.int64]) -> str:

@@ -28,10 +28,13 @@ def test_the_time_left_is_that_of_the_count_that_runs_not_of_the_folds_before(
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     with TerminalReporter() as reporter:
-        for _fold in range(2):
-            for step in range(1, 42):  # a step a second; between the folds an hour of something else
-                reporter.progress(step, 50, "fold")
+        for total in (50, 50, 5000):
+            for done in range(total // 50, total, total // 50):  # a fiftieth a second; then an hour of something else
+                reporter.progress(done, total, "fold")
                 now += 1
             now += 3600
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-1] == "fold 22/50, 28 s left"
+    assert lines == ["fold 22/50, 28 s left", "fold 43/50, 7 s left"] * 2 + [
+        "fold 2200/5000, 28 s left",
+        "fold 4300/5000, 7 s left",
+    ]

@@ -15,7 +15,6 @@ from framing.errors import FramingError
 from framing.model.classifier import Classifier
 from framing.model.tokenization import batches_by_length, shuffled_batches
 from framing.schema import Facet, Schema
-from framing.trunk import TrunkCache
 
 TEXTS = [
     "The North wants talks.",
@@ -58,23 +57,6 @@ def test_a_long_text_is_read_in_windows_to_its_end(classifier: Classifier) -> No
     assert (windows.owner == 1).sum() > 2
     ending = TEXTS[1] + " The North wants talks and offers to negotiate a peace."
     assert np.abs(classifier.logits([ending]) - classifier.logits([TEXTS[1]])).max() > 1e-3
-
-
-def test_states_from_the_cache_are_those_that_are_computed(classifier: Classifier, tmp_path: Path) -> None:
-    cache = TrunkCache(classifier, tmp_path)
-    windows = classifier.tokenization.windows(TEXTS)
-    assert list(cache.fill(windows.ids, 64)) == [len(windows.ids)]
-    assert list(cache.fill(windows.ids, 64)) == [], "nothing is computed twice"
-    kept = TrunkCache(classifier, tmp_path)
-    states, mask = kept.read(windows.ids)
-    computed, same = classifier.trunk_states(windows.ids)
-    assert torch.equal(mask, same)
-    np.testing.assert_allclose(states * mask[:, :, None], computed * mask[:, :, None], atol=4e-3)
-    others = classifier.tokenization.windows([TEXTS[0], "A text that nobody has kept, beside one that was kept."]).ids
-    mixed, mask = kept.read(others)
-    computed, _ = classifier.trunk_states(others)
-    np.testing.assert_allclose(mixed * mask[:, :, None], computed * mask[:, :, None], atol=4e-3)
-    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_only_what_is_above_the_trunk_learns(classifier: Classifier) -> None:

@@ -18,7 +18,7 @@ from framing.cli.compose import compose_values
 from framing.config import RunConfig, SweepConfig, check_config, check_sweep
 from framing.errors import FramingError
 from framing.sweep import search
-from framing.sweep.objective import check_epochs, check_space, prepare, with_values
+from framing.sweep.objective import check_space, free_epochs, prepare, with_values
 from framing.sweep.search import Outcome, Plain, run_sweep
 
 Overrides = Callable[[Path], list[str]]
@@ -249,14 +249,17 @@ def test_a_space_that_cannot_be_searched_is_refused_before_any_trial(
     assert finding in str(caught.value)
 
 
-def test_epochs_that_the_limit_of_readings_would_cut_are_refused(overrides: Overrides, tmp_path: Path) -> None:
-    words = ["+sweep.space.training.epochs={kind: int, low: 1, high: 3}", "training.most_readings=40"]
+def test_epochs_that_are_searched_are_not_cut_by_the_limit_of_readings(overrides: Overrides, tmp_path: Path) -> None:
+    epochs = "+sweep.space.training.epochs={kind: int, low: 1, high: 2}"
+    words = [epochs, "training.most_readings=1", "training.epochs=1"]
     config, searched = composed(overrides, tmp_path, *words)
-    material = prepare(config, searched)
-    with pytest.raises(FramingError, match=r"affords \d epochs of \d+ texts, not 3"):
-        check_epochs(config, searched, material)
-    check_epochs(with_values(config, {"training.most_readings": None}), searched, material)
-    check_epochs(*tfidf(overrides, tmp_path, *words), material)
+    assert free_epochs(config, searched).training.most_readings is None
+    assert free_epochs(*composed(overrides, tmp_path, *words[1:])).training.most_readings == 1
+    limit = "+sweep.space.training.most_readings={kind: int, low: 50, high: 60}"
+    assert free_epochs(*composed(overrides, tmp_path, *words, limit)).training.most_readings == 1, "searched itself"
+    outcome = sweep((config, searched))
+    text = (outcome.folder / "best.yaml").read_text()
+    assert "most_readings: null" in text, "or the best would be trained otherwise than it was scored"
 
 
 def test_values_go_to_their_keys(overrides: Overrides, tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ class TerminalReporter:
         )
         self.task = self.bar.add_task("", total=None, visible=False)
         self.started = self.last = time.monotonic()
-        self.first = self.done = 0
+        self.first = 0
+        self.count = (0, 0)
 
     def __enter__(self) -> TerminalReporter:
         return self
@@ -88,16 +89,17 @@ class TerminalReporter:
         """Said already."""
 
     def progress(self, done: int, total: int, text: str) -> None:
+        begins = total != self.count[1] or done < self.count[0]  # another count: a fold's, a trial's, of other things
+        self.count = done, total
         if errors.is_terminal:
             self.bar.start()  # only now: who shows no progress needs no empty line that is redrawn
-            if done < self.bar.tasks[0].completed:
+            if begins:
                 self.bar.reset(self.task)
             self.bar.update(self.task, completed=done, total=total, description=escape(text), visible=done < total)
             return
         now = time.monotonic()
-        if done < self.done or self.done == 0:  # another epoch's, fold's or trial's count begins
-            self.started, self.first = now, done
-        self.done = done
+        if begins:
+            self.started, self.first, self.last = now, done, now
         if now - self.last > 20:
             self.last = now
             left = (now - self.started) / max(1, done - self.first) * (total - done)

@@ -39,7 +39,7 @@ class Classifier(nn.Module):
         self.device = torch.device("cpu")
         self.bf16 = False
         self.kept: TrunkStates | None = None
-        """Where `logits` takes the trunk's states from once a training has kept them."""
+        """What gives the trunk's states once a training has kept them."""
         self.eval()
 
     # ---- computing ---------------------------------------------------------------------------------------------
@@ -95,9 +95,14 @@ class Classifier(nn.Module):
         with torch.no_grad(), self.autocast():
             return self.backbone.trunk(ids, mask), mask
 
+    @property
+    def read(self) -> TrunkStates:
+        """Where states of the trunk come from: kept ones, or computed."""
+        return self.kept or self.trunk_states
+
     def embed(self, texts: Sequence[str], batch_tokens: int = 4096) -> NDArray[np.float32]:
         """[texts x hidden], not normalised."""
-        return self.pooled(self.tokenization.windows(texts), len(texts), self.kept or self.trunk_states, batch_tokens)
+        return self.pooled(self.tokenization.windows(texts), len(texts), self.read, batch_tokens)
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The engine's one method: [texts x labels]."""

@@ -12,7 +12,7 @@ from framing.errors import FramingError, did_you_mean, raise_all
 from framing.evaluation import report
 from framing.evaluation.metrics import Score, judge, score
 from framing.experiment import choose_split, learn_tagger, load_dataset
-from framing.learning import Pruned, Reporter, affordable_epochs
+from framing.learning import Pruned, Reporter
 from framing.schema import Schema
 from framing.schema_file import read_schema
 from framing.scoring import gold_records, predicted_records
@@ -69,26 +69,11 @@ def check_space(config: RunConfig, sweep: SweepConfig) -> None:
     raise_all(faults)
 
 
-def check_epochs(config: RunConfig, sweep: SweepConfig, material: Material) -> None:
-    """Trials with more epochs than `training.most_readings` affords would all be the same trial: refused."""
-    found = sweep.space.get("training.epochs")
-    if found is None or config.model.kind == "tfidf":
-        return
-    most = int(max(map(str, found.choices), key=int)) if isinstance(found, Choices) else int(found.high)
-    texts = max(
-        len(material.dataset.of_documents(_articles(config, material, split).train)) for split in material.splits
-    )
-    asked = config.training.model_copy(update={"epochs": most})
-    if (few := affordable_epochs(asked, texts)) < most:
-        limit = f"training.most_readings={config.training.most_readings:,}"
-        finding = f"{limit} affords {few} epochs of {texts:,} texts, not {most}"
-        cure = f"end the range at {few}, or give training.most_readings=null"
-        raise FramingError("config sweep.space.training.epochs", finding, cure)
-
-
-def _articles(config: RunConfig, material: Material, split: Split) -> Split:
-    """Folds are dealt from the fewer articles already."""
-    return fewer(split, config.data.train_articles) if len(material.splits) == 1 else split
+def free_epochs(config: RunConfig, sweep: SweepConfig) -> RunConfig:
+    """Where epochs are searched, no limit of readings cuts them: it would make several trials one and the same."""
+    if "training.epochs" not in sweep.space or "training.most_readings" in sweep.space:
+        return config
+    return with_values(config, {"training.most_readings": None})
 
 
 def with_values(config: RunConfig, chosen: Mapping[str, Any]) -> RunConfig:
@@ -174,7 +159,9 @@ class FoldScores:
 
 
 def _score(config: RunConfig, material: Material, number: int, tracker: Tracker, reporter: Reporter) -> list[Score]:
-    split = _articles(config, material, material.splits[number])
+    split = material.splits[number]
+    if len(material.splits) == 1:
+        split = fewer(split, config.data.train_articles)
     train, dev, held = (material.dataset.of_documents(part) for part in (split.train, split.dev, split.test))
     tagger, logits = learn_tagger(config, material.schema, (train, dev), tracker, reporter)
     read = split.test == split.dev

@@ -22,8 +22,8 @@ from framing.lineage import lineage_tags
 from framing.sweep import plots, results
 from framing.sweep.objective import (
     Material,
-    check_epochs,
     check_space,
+    free_epochs,
     prepare,
     score_on_dev,
     score_on_folds,
@@ -57,8 +57,8 @@ class Outcome:
 def run_sweep(config: RunConfig, sweep: SweepConfig, plain: Plain, reporter: Reporter) -> Outcome:
     """Work on the sweep until all its trials are given out. The same call goes on with one that was killed."""
     check_space(config, sweep)
+    config = free_epochs(config, sweep)
     material = prepare(config, sweep)
-    check_epochs(config, sweep, material)
     search = Search(config.tracking.folder, sweep)
     tags = {**lineage_tags(config, material.schema, material.dataset), "kind": "sweep", "sweep": sweep.name}
     with search.lock:
