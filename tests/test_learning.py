@@ -10,6 +10,7 @@ import pytest
 from framing.cli.compose import compose_values
 from framing.cli.train import brought_up
 from framing.config import TrainingConfig, check_config
+from framing.dataset import joined_neighbours
 from framing.experiment import choose_split, load_dataset
 from framing.learning import affordable_epochs, learn
 from framing.model.classifier import Classifier
@@ -62,7 +63,8 @@ def test_all_that_training_and_calibration_read_is_kept_of_the_trunk(
     schema = read_schema(config.data.schema_file)
     dataset = load_dataset(config, schema)
     split = choose_split(config, dataset)
-    train, dev = (dataset.of_documents(part) for part in (split.train, split.dev))
+    train = dataset.of_documents(split.train)
+    dev = joined_neighbours(train, schema, 1.0, 1)  # texts of two sentences
     classifier = learn(config, schema, train, dev, NullTracker(tmp_path), Silent())
     assert isinstance(classifier, Classifier)
     sentences = [sentence for own in sentences_beside(dev.texts) for sentence in own]
