@@ -224,7 +224,7 @@ class Training:
 
 def kept_logits(classifier: Classifier, windows: Windows, texts: int, read: TrunkStates) -> NDArray[np.float32]:
     """Logits [texts x labels] through the trunk's kept states."""
-    return classifier.head_logits(classifier.pooled(windows, texts, read, 8192))
+    return classifier.head_logits(classifier.pooled(windows, texts, read))
 
 
 def _positive_weight(targets: LabelMatrix, power: float) -> Tensor:
