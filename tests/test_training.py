@@ -64,7 +64,7 @@ def training(data: Dataset, schema: Schema, encoder: Path, epochs: int = 4) -> T
     classifier.start_from_schema()
     train, dev = data.of_documents(data.documents[:4]), data.of_documents(data.documents[4:])
     config = CONFIG.model_copy(update={"epochs": epochs})
-    return Training(classifier, train, dev, config, classifier.trunk_states)
+    return Training(classifier, train, dev, config)
 
 
 def test_it_learns_and_ends_with_the_best_epochs_weights(data: Dataset, small_schema: Schema, encoder: Path) -> None:

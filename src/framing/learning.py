@@ -85,7 +85,7 @@ def _fine_tune(
     tracker.log_params({"epochs_run": settings.epochs})
     if config.training.cache_trunk and len(classifier.backbone.frozen):
         classifier.kept = _kept_trunk(classifier, train, dev, config, reporter)
-    training = Training(classifier, train, dev, settings, classifier.read)
+    training = Training(classifier, train, dev, settings)
     state = tracker.folder / STATE
     history = tracker.folder / "history.json"
     steps: list[tuple[int, float]] = []

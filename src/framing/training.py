@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from framing.config import TrainingConfig
 from framing.dataset import Dataset, LabelMatrix
-from framing.model.classifier import Classifier, TrunkStates
-from framing.model.tokenization import Windows, shuffled_batches
+from framing.model.classifier import Classifier
+from framing.model.tokenization import shuffled_batches
 from framing.schema import Schema
 
 
@@ -86,10 +86,8 @@ class Training:
     epoch n and restored does what an uninterrupted one does.
     """
 
-    def __init__(
-        self, classifier: Classifier, train: Dataset, dev: Dataset, config: TrainingConfig, read: TrunkStates
-    ) -> None:
-        self.classifier, self.train, self.dev, self.config, self.read = classifier, train, dev, config, read
+    def __init__(self, classifier: Classifier, train: Dataset, dev: Dataset, config: TrainingConfig) -> None:
+        self.classifier, self.train, self.dev, self.config = classifier, train, dev, config
         self.windows = classifier.tokenization.windows(train.texts)
         self.dev_windows = classifier.tokenization.windows(dev.texts)
         self.lengths = np.bincount(
@@ -159,7 +157,7 @@ class Training:
         device = self.classifier.device
         values = torch.from_numpy(self.train.matrix.values[batch]).to(device)
         mask = torch.from_numpy(self.train.matrix.mask[batch]).to(device)
-        states, attention = self.read([self.windows.ids[w] for w in chosen])
+        states, attention = self.classifier.read([self.windows.ids[w] for w in chosen])
         self.classifier.train()
         with self.classifier.autocast():
             logits = self.classifier(states, attention, torch.from_numpy(owner).to(device), len(batch))
@@ -192,7 +190,7 @@ class Training:
         return score, is_best
 
     def dev_logits(self) -> NDArray[np.float32]:
-        return kept_logits(self.classifier, self.dev_windows, len(self.dev), self.read)
+        return self.classifier.head_logits(self.classifier.pooled(self.dev_windows, len(self.dev)))
 
     def state(self) -> dict[str, Tensor]:
         """All that a restored training needs, as flat tensors."""
@@ -220,11 +218,6 @@ class Training:
         self.optimizer.load_state_dict({"state": values, "param_groups": state["param_groups"]})
         epoch, number, self.best_score = tensors["progress"].tolist()
         self.epoch, self.number = int(epoch), int(number)
-
-
-def kept_logits(classifier: Classifier, windows: Windows, texts: int, read: TrunkStates) -> NDArray[np.float32]:
-    """Logits [texts x labels] through the trunk's kept states."""
-    return classifier.head_logits(classifier.pooled(windows, texts, read))
 
 
 def _positive_weight(targets: LabelMatrix, power: float) -> Tensor:

@@ -76,15 +76,15 @@ class Classifier(nn.Module):
             mask[row, : len(window)] = 1
         return ids.to(self.device), mask.to(self.device)
 
-    def pooled(self, windows: Windows, texts: int, read: TrunkStates) -> NDArray[np.float32]:
-        """Mean of the last layer over each text's tokens, [texts x hidden]; `read` gives the trunk's states."""
+    def pooled(self, windows: Windows, texts: int) -> NDArray[np.float32]:
+        """Mean of the last layer over each text's tokens, [texts x hidden]."""
         sums = np.zeros((texts, self.backbone.hidden_size), np.float32)
         counts = np.zeros(texts, np.float32)
         lengths = np.array([len(window) for window in windows.ids], np.int64)
         self.eval()
         with torch.inference_mode():
             for batch in batches_by_length(lengths, _READ_TOKENS.get(self.device.type, 16384)):
-                states, mask = read([windows.ids[w] for w in batch])
+                states, mask = self.read([windows.ids[w] for w in batch])
                 with self.autocast():
                     states = self.backbone.top(states, mask)
                 summed = (states.float() * mask[:, :, None]).sum(1)
@@ -105,7 +105,7 @@ class Classifier(nn.Module):
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """[texts x hidden], not normalised."""
-        return self.pooled(self.tokenization.windows(texts), len(texts), self.read)
+        return self.pooled(self.tokenization.windows(texts), len(texts))
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The engine's one method: [texts x labels]."""
